@@ -1,0 +1,1 @@
+"""The desktop: everything with a window. Qt lives here and nowhere else."""

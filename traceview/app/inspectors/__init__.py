@@ -1,0 +1,1 @@
+"""What one span holds, shown by what it is."""

@@ -1,0 +1,1 @@
+"""Records turned into rows and roles that views paint."""

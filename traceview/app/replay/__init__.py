@@ -1,0 +1,1 @@
+"""Walking through a run: the transport bar and the replay view."""

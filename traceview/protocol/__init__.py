@@ -1,0 +1,1 @@
+"""What every process of traceview shares: the records, how they travel, and where things lie on disk."""

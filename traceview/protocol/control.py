@@ -1,0 +1,126 @@
+"""Asking the daemon for its status, to stop, or to import a file: one JSON line each way over a private socket.
+
+The daemon listens on a Unix socket in the runtime folder; where the platform has none, on a loopback port written, with
+a token, to `agent.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from traceview.protocol.places import Places
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in: where it listens, or why it could not (`error`, one sentence with the remedy)."""
+
+    name: str
+    address: str
+    error: str | None = None
+
+
+class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the daemon says of itself. `spans_per_second` is the mean over the last five seconds."""
+
+    pid: int
+    version: str
+    started_ns: int
+    store: str
+    store_bytes: int
+    spans: int
+    rejected: int
+    dropped: int
+    queued: int
+    spans_per_second: float
+    receivers: tuple[Receiver, ...]
+    problem: str | None = None
+
+
+class AgentFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What `agent.json` in the runtime folder says while a daemon runs."""
+
+    pid: int
+    version: str
+    control_port: int | None = None
+    token: str | None = None
+
+
+class AgentError(Exception):
+    """The daemon can't be reached, or refused; the message is one sentence for the user."""
+
+
+def ask(places: Places, verb: str, *, timeout: float = 5.0, **arguments: Any) -> dict[str, Any]:
+    """Sends one request to the daemon and returns its answer; raises AgentError when none runs or it refuses."""
+    try:
+        with _connect(places, timeout) as link:
+            request = {"verb": verb, **arguments}
+            token = _token(places)
+            if token:
+                request["token"] = token
+            link.sendall(json.dumps(request).encode() + b"\n")
+            line = _read_line(link)
+    except OSError as error:
+        raise AgentError(
+            f"traceview-agent is not running for {places.home}: start it with `traceview-agent start`"
+        ) from error
+    try:
+        answer = json.loads(line)
+    except ValueError as error:
+        raise AgentError(
+            "traceview-agent gave an answer that is not JSON: is another program on its socket?"
+        ) from error
+    if not isinstance(answer, dict) or "error" in answer:
+        raise AgentError(str(answer.get("error") if isinstance(answer, dict) else answer))
+    return answer
+
+
+def status(places: Places, *, timeout: float = 2.0) -> AgentStatus:
+    """The daemon's status; raises AgentError when none runs."""
+    return msgspec.convert(ask(places, "status", timeout=timeout), AgentStatus)
+
+
+def read_agent_file(path: Path) -> AgentFile | None:
+    """What the running daemon wrote about itself, or None where there is no (readable) file."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=AgentFile)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _connect(places: Places, timeout: float) -> socket.socket:
+    if hasattr(socket, "AF_UNIX") and os.name == "posix":
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        link.settimeout(timeout)
+        try:
+            link.connect(str(places.control))
+        except OSError:
+            link.close()
+            raise
+        return link
+    about = read_agent_file(places.agent_file)
+    if about is None or about.control_port is None:
+        raise ConnectionRefusedError("no daemon")
+    return socket.create_connection(("127.0.0.1", about.control_port), timeout)
+
+
+def _token(places: Places) -> str | None:
+    if os.name == "posix":
+        return None
+    about = read_agent_file(places.agent_file)
+    return about.token if about else None
+
+
+def _read_line(link: socket.socket) -> bytes:
+    chunks: list[bytes] = []
+    while not (chunks and chunks[-1].endswith(b"\n")):
+        chunk = link.recv(65536)
+        if not chunk:
+            break
+        chunks.append(chunk)
+    return b"".join(chunks)

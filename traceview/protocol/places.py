@@ -1,0 +1,79 @@
+"""Where traceview keeps things: one home per user, a private runtime folder, the store's file, the daemon's sockets."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+# sun_path holds 108 bytes on Linux and 104 on macOS and the BSDs, the closing NUL included (unix(7)).
+_SOCKET_PATH_LIMIT: Final = 103
+
+OTLP_HTTP_PORT: Final = 4318
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Every path and address of one home. Nothing is created by asking; `prepare()` makes the folders, 0700."""
+
+    home: Path
+    store: Path
+    runtime: Path
+    endpoint: str
+    control: Path
+    agent_file: Path
+    log: Path
+    settings: Path
+
+    def prepare(self) -> None:
+        """Makes the home and runtime folders, readable by this user only; raises OSError where that is impossible."""
+        for folder in {self.home: None, self.runtime: None, self.control.parent: None}:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if hasattr(os, "getuid") and self.control.parent.stat().st_uid != os.getuid():
+            raise PermissionError(f"{self.control.parent} belongs to another user")
+
+
+def find_places(environ: os._Environ[str] | dict[str, str] | None = None) -> Places:
+    """The places of this user: `TRACEVIEW_HOME`, `TRACEVIEW_STORE` and `TRACEVIEW_ENDPOINT` win over the defaults."""
+    env = os.environ if environ is None else environ
+    chosen = env.get("TRACEVIEW_HOME")
+    home = Path(chosen).expanduser().absolute() if chosen else _default_home(env)
+    runtime = home / "run" if chosen else _default_runtime(env, home)
+    store = env.get("TRACEVIEW_STORE")
+    return Places(
+        home=home,
+        store=Path(store).expanduser().absolute() if store else home / "traces.db",
+        runtime=runtime,
+        endpoint=env.get("TRACEVIEW_ENDPOINT") or "ipc://" + str(_short(runtime / "agent.sock")),
+        control=_short(runtime / "control.sock"),
+        agent_file=runtime / "agent.json",
+        log=home / "agent.log",
+        settings=home / "settings.ini",
+    )
+
+
+def _default_home(env: os._Environ[str] | dict[str, str]) -> Path:
+    # The SDK may import nothing but msgspec and pyzmq, so these are platformdirs' user_data_dir rules by hand.
+    if sys.platform == "win32":
+        return Path(env.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "traceview"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "traceview"
+    return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "traceview"
+
+
+def _default_runtime(env: os._Environ[str] | dict[str, str], home: Path) -> Path:
+    runtime = env.get("XDG_RUNTIME_DIR")
+    return Path(runtime) / "traceview" if runtime and sys.platform == "linux" else home / "run"
+
+
+def _short(socket: Path) -> Path:
+    """A path that fits into sun_path: the wished one, else a private folder under the temporary one, named by hash."""
+    if len(os.fsencode(socket)) <= _SOCKET_PATH_LIMIT:
+        return socket
+    digest = hashlib.sha256(os.fsencode(socket.parent)).hexdigest()[:16]
+    user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return Path(tempfile.gettempdir()) / f"traceview-{user}-{digest}" / socket.name

@@ -1,0 +1,132 @@
+"""How spans travel from the SDK to the daemon over ZeroMQ: frames, batches, acknowledgements (version 1).
+
+A DEALER (the program) talks to a ROUTER (the daemon). Each message is one frame of header and at most one of body:
+
+    program → daemon   Hello                      once per connection, again after a reconnect
+    program → daemon   Batch + body               spans; body = records, each a 4-byte big-endian length and msgpack
+    daemon  → program  Ack(upto)                  everything up to and including `upto` is committed to the store
+    daemon  → program  Busy(upto, retry_after_ms) nothing after `upto` was taken: send it again later
+    daemon  → program  Reject(seq, reason)        this batch can never be taken: drop it, say so once
+
+Sequence numbers rise per session without gaps. A batch that was committed before is acknowledged again and not stored
+again, so sending twice is safe.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from traceview.protocol.records import SpanPart
+
+VERSION: Final = 1
+MAX_FRAME_BYTES: Final = 256 * 1024 * 1024
+MAX_FRAMES: Final = 3  # identity (added by ROUTER), header, body
+
+_LENGTH: Final = struct.Struct(">I")
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello", omit_defaults=True):
+    """Who speaks: `session` is 16 random bytes per process start; `resource` describes the process (pid, host …)."""
+
+    session: bytes
+    version: int = VERSION
+    resource: dict[str, Any] = {}
+
+
+class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
+    """The body frame holds `count` records. `dropped` counts spans lost in the program since the last batch."""
+
+    session: bytes
+    seq: int
+    count: int
+    dropped: int = 0
+
+
+class Ack(msgspec.Struct, frozen=True, tag="ack"):
+    """All batches up to `upto` are committed."""
+
+    upto: int
+
+
+class Busy(msgspec.Struct, frozen=True, tag="busy"):
+    """The daemon is behind, or its store can't be written; all after `upto` is to be sent again after the pause."""
+
+    upto: int
+    retry_after_ms: int
+    reason: str = ""
+
+
+class Reject(msgspec.Struct, frozen=True, tag="reject"):
+    """Batch `seq` is malformed or too new a version; sending it again is useless."""
+
+    seq: int
+    reason: str
+
+
+Upstream = Hello | Batch
+Downstream = Ack | Busy | Reject
+
+_encoder = msgspec.msgpack.Encoder()
+_upstream: msgspec.msgpack.Decoder[Upstream] = msgspec.msgpack.Decoder(Hello | Batch)
+_downstream: msgspec.msgpack.Decoder[Downstream] = msgspec.msgpack.Decoder(Ack | Busy | Reject)
+_part: msgspec.msgpack.Decoder[SpanPart] = msgspec.msgpack.Decoder(SpanPart)
+
+
+class WireError(ValueError):
+    """A frame that does not follow the protocol; the message says what is wrong with it."""
+
+
+def encode_header(message: Upstream | Downstream) -> bytes:
+    """The header frame of a message."""
+    return _encoder.encode(message)
+
+
+def decode_upstream(frame: bytes) -> Upstream:
+    """Reads a header that a program sent; raises WireError."""
+    try:
+        return _upstream.decode(frame)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise WireError(f"not a traceview header: {error}") from error
+
+
+def decode_downstream(frame: bytes) -> Downstream:
+    """Reads a header that the daemon sent; raises WireError."""
+    try:
+        return _downstream.decode(frame)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise WireError(f"not a traceview header: {error}") from error
+
+
+def join_records(records: Iterable[bytes]) -> bytes:
+    """The body of a batch: each record with its length before it."""
+    return b"".join(piece for record in records for piece in (_LENGTH.pack(len(record)), record))
+
+
+def split_records(body: bytes | memoryview) -> Iterator[memoryview]:
+    """The records of a body, without copying; raises WireError where a length points past the end."""
+    view = memoryview(body)
+    place = 0
+    while place < len(view):
+        start = place + _LENGTH.size
+        if start > len(view):
+            raise WireError("the body ends inside a record's length")
+        (size,) = _LENGTH.unpack_from(view, place)
+        place = start + size
+        if place > len(view):
+            raise WireError(f"a record of {size} bytes runs past the end of the body")
+        yield view[start:place]
+
+
+def decode_part(record: bytes | memoryview) -> SpanPart:
+    """Reads one span part; raises WireError."""
+    try:
+        part = _part.decode(record)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise WireError(f"not a span record: {error}") from error
+    if len(part.trace_id) != 16 or len(part.span_id) != 8:
+        raise WireError("a trace id has 16 bytes and a span id has 8")
+    return part

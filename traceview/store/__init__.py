@@ -1,0 +1,1 @@
+"""The database: one writer, many readers. SQLAlchemy stops at this door."""
