@@ -49,8 +49,8 @@ def build_trace(text: str, *, trace: str = "test", start_ns: int = START_NS) -> 
     """
     builder = _Builder(text, trace, start_ns)
     builder.siblings(None)
-    if builder.token is not None:
-        raise ValueError(f"unexpected {builder.token!r} in {text!r}")
+    if builder.here is not None:
+        raise ValueError(f"unexpected {builder.here!r} in {text!r}")
     return BuiltTrace(tuple(builder.parts))
 
 
