@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,24 @@ def ask(places: Places, verb: str, *, timeout: float = 5.0, **arguments: Any) ->
 def status(places: Places, *, timeout: float = 2.0) -> AgentStatus:
     """The daemon's status; raises AgentError when none runs."""
     return msgspec.convert(ask(places, "status", timeout=timeout), AgentStatus)
+
+
+def ensure_agent(places: Places, *, timeout: float = 10.0) -> AgentStatus:
+    """The daemon's status; starts one, in the background, if none runs. Raises AgentError where it can't start."""
+    try:
+        return status(places)
+    except AgentError:
+        pass
+    # -P: a `logging.py` in the current folder must not replace the standard one.
+    command = [sys.executable, "-P", "-m", "traceview_agent", "start"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AgentError(f"the daemon did not start: {error}") from error
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise AgentError(said[-1] if said else f"the daemon did not start (exit code {done.returncode})")
+    return status(places)
 
 
 def read_agent_file(path: Path) -> AgentFile | None:
