@@ -72,7 +72,7 @@ def step_document(reader: StoreReader, trace: TraceSummary, step: int) -> dict[s
 
 
 def state_before(events: Sequence[tuple[bytes, Event]], time_ns: int) -> dict[str, Any]:
-    """The state as of a time (inclusive): every tv.state() so far, a later value replacing an earlier one of its key."""
+    """The state as of a time (inclusive): every tv.state() so far; a later value replaces an earlier one of its key."""
     state: dict[str, Any] = {}
     for _, event in events:
         if event.time_ns > time_ns:

@@ -96,7 +96,7 @@ def ensure_agent(places: Places, *, timeout: float = 10.0) -> AgentStatus:
     # -P: a `logging.py` in the current folder must not replace the standard one.
     command = [sys.executable, "-P", "-m", "traceview_agent", "start"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AgentError(f"the daemon did not start: {error}") from error
     if done.returncode != 0:

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs the Debian packages that Qt and venv need when we are root; otherwise names what is missing in one line.
+set -eu
+
+command -v dpkg-query >/dev/null 2>&1 || exit 0   # not Debian: Qt says itself what it misses
+
+wanted="python3-venv libgl1 libegl1 libxkbcommon0 libdbus-1-3 libfontconfig1 fonts-dejavu-core
+        libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libxcb-xinerama0
+        libxcb-image0 libxcb-render-util0"
+missing=""
+for package in $wanted; do
+    if [ "$package" = python3-venv ] && "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null; then
+        continue   # a Python that is not Debian's brings its own
+    fi
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+else
+    echo "traceview: system packages are missing; run: sudo apt-get install$missing" >&2
+    exit 1
+fi
