@@ -1,1 +1,5 @@
-"""Attribute dialects (OpenInference, GenAI …) turned into one normal form: kinds, messages, tokens, costs. Pure."""
+"""Attribute dialects (OpenInference, OpenTelemetry GenAI) understood: kinds, models, tokens, messages. Pure."""
+
+from traceview.conventions.facts import facts
+
+__all__ = ["facts"]

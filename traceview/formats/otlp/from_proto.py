@@ -175,5 +175,3 @@ def _merge(message: ResourceSpans | ScopeSpans, number: int, piece: bytes) -> No
         message.MergeFromString(bytes([number << 3 | _LENGTH_DELIMITED]) + bytes(length) + piece)
     except DecodeError:
         pass
-
-
