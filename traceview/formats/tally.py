@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one file or request. `message` explains the first rejection; `skipped` counts by name (`logs` …)."""
+    """Counts of one file or request. `message` explains the first rejection; `skipped` counts by name (`logs` …).
+
+    `read_bytes` is how much of a document has been turned into spans, for progress.
+    """
 
     rejected: int = 0
     message: str = ""
+    read_bytes: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
 
     def reject(self, message: str, count: int = 1) -> None:

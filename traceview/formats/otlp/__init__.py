@@ -9,10 +9,11 @@ import msgspec
 from traceview.formats.errors import FormatError
 from traceview.formats.otlp.fields import LENGTH, WireDamage, read_fields
 from traceview.formats.otlp.from_json import parts_of_document
+from traceview.formats.otlp.to_json import encode_json, write_json
 from traceview.formats.tally import Tally
 from traceview.protocol.records import SpanPart
 
-__all__ = ["DecodedRequest", "decode_request"]
+__all__ = ["DecodedRequest", "decode_request", "encode_json", "write_json"]
 
 
 @dataclass(frozen=True, slots=True)

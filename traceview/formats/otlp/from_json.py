@@ -15,16 +15,24 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw
 
+from traceview.formats.mending import mended
 from traceview.formats.otlp import names
 from traceview.formats.otlp.ids import span_id_of, trace_id_of
 from traceview.formats.otlp.restore import restore
+from traceview.formats.shallow import (
+    NOT_JSON,
+    Buffer,
+    Members,
+    first_of,
+    items_of,
+    members_of,
+    opening_of,
+    read_array,
+    read_object,
+)
 from traceview.formats.tally import Tally
 from traceview.protocol.records import Event, Link, SpanPart, Status
 
-# Shallow decoders: each level is cut into undecoded slices of the buffer, so that one bad span costs only itself and a
-# big file is never held twice.
-_object = msgspec.json.Decoder(dict[str, Raw]).decode
-_array = msgspec.json.Decoder(list[Raw]).decode
 _whole = msgspec.json.Decoder().decode
 
 _UNREADABLE = (msgspec.DecodeError, TypeError, ValueError, AttributeError, LookupError, RecursionError)
@@ -38,57 +46,88 @@ _SIGNALS = {
     "resourceProfiles": "profiles",
     "resource_profiles": "profiles",
 }
+_OTLP_KEYS = frozenset({*_REQUEST_KEYS, *_SIGNALS})
+_SPAN_KEYS = ({"spanId", "startTimeUnixNano"}, {"span_id", "start_time_unix_nano"})
 _SCOPE_KEYS = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans")
-_CAMEL = {
-    snake: "".join([head, *(word.title() for word in rest)])
-    for snake in (
-        "trace_id span_id parent_span_id trace_state start_time_unix_nano end_time_unix_nano time_unix_nano schema_url "
-        "dropped_attributes_count dropped_events_count dropped_links_count instrumentation_library"
-    ).split()
-    for head, *rest in [snake.split("_")]
-}
+_SNAKE_KEYS = (
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "trace_state",
+    "start_time_unix_nano",
+    "end_time_unix_nano",
+    "time_unix_nano",
+    "dropped_attributes_count",
+    "dropped_events_count",
+    "dropped_links_count",
+)
+_CAMEL = {key: (words := key.title().replace("_", ""))[:1].lower() + words[1:] for key in _SNAKE_KEYS}
 _KINDS = {f"SPAN_KIND_{kind.upper()}": number for number, kind in enumerate(names.SPAN_KINDS)}
 _CODES = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 
 
-def parts_of_document(document: bytes | Raw, tally: Tally) -> Iterator[SpanPart]:
-    """The spans of one JSON document; raises msgspec.DecodeError or RecursionError where it is not JSON."""
-    start = bytes(memoryview(document)[:64]).lstrip()[:1]
-    if start == b"[":
-        for item in _array(document):
-            yield from parts_of_document(item, tally)
-    elif start == b"{":
-        yield from _parts_of_object(_object(document), tally)
-    else:
-        tally.reject("a JSON value that is neither object nor array holds no spans", 0)
+def is_otlp(document: Buffer) -> bool:
+    """Whether a JSON document is OTLP, of whatever signal and in whatever wrapper."""
+    if opening_of(document) == b"[":
+        return any(is_otlp(item) for item in items_of(document)[:1])
+    found = members_of(document)
+    if found.keys() & _OTLP_KEYS or any(found.keys() >= pair for pair in _SPAN_KEYS):
+        return True
+    if any(members_of(found.get(key)).keys() & _OTLP_KEYS for key in _WRAPPERS):
+        return True
+    span = first_of(found.get("data"))
+    return any(span.keys() >= pair for pair in _SPAN_KEYS)
 
 
-def _parts_of_object(document: dict[str, Raw], tally: Tally) -> Iterator[SpanPart]:
+def parts_of_document(document: bytes | bytearray, tally: Tally) -> Iterator[SpanPart]:
+    """The spans of one JSON document, mended where it has to be and can be.
+
+    Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError, before the first span, where it is not JSON.
+    """
+    try:
+        requests = _requests(document)
+    except NOT_JSON:
+        better = mended(bytes(document))
+        if better is None:
+            raise
+        requests = _requests(better)
+    for request in requests:
+        yield from _parts_of_object(request, tally)
+
+
+def _requests(document: Buffer) -> list[Members]:
+    """The objects of a document: itself, or those in arrays (of arrays)."""
+    if opening_of(document) != b"[":
+        return [read_object(document)]
+    found = []
+    for item in read_array(document):
+        if opening_of(item) in (b"{", b"["):
+            found.extend(_requests(item))
+    return found
+
+
+def _parts_of_object(document: Members, tally: Tally) -> Iterator[SpanPart]:
+    known = False
     for key, value in document.items():
         if key in _REQUEST_KEYS:
-            for resource_spans in _items(value):
-                yield from _parts_of_resource(_object(resource_spans), tally)
-        elif key in _WRAPPERS and _is_object(value):
-            yield from _parts_of_object(_object(value), tally)
+            for resource_spans in items_of(value):
+                yield from _parts_of_resource(members_of(resource_spans), tally)
+        elif key in _WRAPPERS and opening_of(value) == b"{":
+            yield from _parts_of_object(members_of(value), tally)
         elif key in _SIGNALS:
-            tally.skip(_SIGNALS[key], sum(1 for _ in _items(value)))
+            tally.skip(_SIGNALS[key], len(items_of(value)))
         elif key == "data":
-            yield from _parts(_items(value), {}, tally)
-    if "startTimeUnixNano" in document or "start_time_unix_nano" in document:
-        span = _part({key: _whole(value) for key, value in document.items()}, {}, tally)
-        if span is not None:
-            yield span
+            yield from _parts(items_of(value), {}, tally)
+        else:
+            continue
+        known = True
+    if any(document.keys() >= pair for pair in _SPAN_KEYS):
+        yield from _parts([Raw(msgspec.json.encode(document))], {}, tally)
+    elif not known:
+        tally.skip("records that are not OTLP")
 
 
-def _items(value: Raw) -> list[Raw]:
-    return [] if bytes(value) == b"null" else _array(value)
-
-
-def _is_object(value: Raw) -> bool:
-    return bytes(memoryview(value)[:1]) == b"{"
-
-
-def _parts_of_resource(document: dict[str, Raw], tally: Tally) -> Iterator[SpanPart]:
+def _parts_of_resource(document: Members, tally: Tally) -> Iterator[SpanPart]:
     about = _decoded(document, "resource")
     resource = attributes_of(about.get("attributes"))
     schema = _decoded(document, "schemaUrl", "schema_url")
@@ -96,14 +135,12 @@ def _parts_of_resource(document: dict[str, Raw], tally: Tally) -> Iterator[SpanP
         resource[names.RESOURCE_SCHEMA] = schema
     _keep_count(about, "droppedAttributesCount", resource, names.DROPPED_ATTRIBUTES)
     for key in _SCOPE_KEYS:
-        for item in _items(document[key]) if key in document else ():
-            scope_spans = _object(item)
-            shared = _with_scope(resource, scope_spans)
-            if "spans" in scope_spans:
-                yield from _parts(_items(scope_spans["spans"]), shared, tally)
+        for item in items_of(document.get(key)):
+            scope_spans = members_of(item)
+            yield from _parts(items_of(scope_spans.get("spans")), _with_scope(resource, scope_spans), tally)
 
 
-def _with_scope(resource: dict[str, Any], scope_spans: dict[str, Raw]) -> dict[str, Any]:
+def _with_scope(resource: dict[str, Any], scope_spans: Members) -> dict[str, Any]:
     scope = _decoded(scope_spans, "scope", "instrumentationLibrary", "instrumentation_library")
     shared = dict(resource)
     if scope.get("name"):
@@ -118,7 +155,7 @@ def _with_scope(resource: dict[str, Any], scope_spans: dict[str, Raw]) -> dict[s
     return shared
 
 
-def _decoded(document: dict[str, Raw], *keys: str) -> Any:
+def _decoded(document: Members, *keys: str) -> Any:
     for key in keys:
         if key in document:
             value = _whole(document[key])
@@ -128,8 +165,13 @@ def _decoded(document: dict[str, Raw], *keys: str) -> Any:
 
 def _parts(spans: list[Raw], resource: dict[str, Any], tally: Tally) -> Iterator[SpanPart]:
     for raw in spans:
+        tally.read_bytes += len(memoryview(raw))
         try:
-            part = _part(_whole(raw), resource, tally)
+            try:
+                span = _whole(raw)
+            except NOT_JSON:  # msgspec skips over bad text without looking; only decoding finds it
+                span = _whole(mended(bytes(raw)) or raw)
+            part = _part(span, resource, tally)
         except _UNREADABLE as error:
             tally.reject(f"a span can't be read: {error}")
             continue
