@@ -1,0 +1,263 @@
+"""The traces of one source as a list: newest start first, filtered, with sums; changed in place as runs go on."""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+
+from traceview.app.models.trace_stats import Histogram, TraceStats
+from traceview.app.state.trace_filter import TraceFilter, searchable
+from traceview.protocol.records import Status, TraceSummary
+
+# More changed traces than this at once are cheaper as one reset than as single insertions.
+_MANY = 200
+
+_Key = tuple[int, bytes]
+_NO_INDEX = QModelIndex()
+
+
+class TraceRole(IntEnum):
+    """What the model answers besides the display text (the input, else the name)."""
+
+    SUMMARY = Qt.ItemDataRole.UserRole + 1
+    TRACE_ID = Qt.ItemDataRole.UserRole + 2
+    NAME = Qt.ItemDataRole.UserRole + 3
+    STATUS = Qt.ItemDataRole.UserRole + 4
+
+
+class TraceListModel(QAbstractListModel):
+    """All traces of a source, of which the rows are those that the filter and the range let through.
+
+    Signals:
+        stats_changed(): counters or histogram differ.
+    """
+
+    stats_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._all: dict[bytes, TraceSummary] = {}
+        self._texts: dict[bytes, str] = {}
+        self._filter = TraceFilter()
+        self._range: tuple[int, int] | None = None
+        # Start and id of what the filter lets through, ascending; rows are keys[low:high], newest first.
+        self._keys: list[_Key] = []
+        self._low = 0
+        self._high = 0
+        self._failed: list[_Key] = []
+        self.stats = TraceStats()
+
+    @property
+    def total(self) -> int:
+        """How many traces the source has, shown or not."""
+        return len(self._all)
+
+    def rowCount(self, parent: QModelIndex | QPersistentModelIndex = _NO_INDEX) -> int:
+        """How many traces are shown."""
+        return 0 if parent.isValid() else self._high - self._low
+
+    def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """The display text, or what TraceRole says."""
+        if not index.isValid() or index.row() >= self.rowCount():
+            return None
+        trace = self.trace(index.row())
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return trace.preview or trace.name
+        if role == TraceRole.SUMMARY:
+            return trace
+        if role == TraceRole.TRACE_ID:
+            return trace.trace_id
+        if role == TraceRole.NAME:
+            return trace.name
+        return trace.status if role == TraceRole.STATUS else None
+
+    def roleNames(self) -> dict[int, Any]:
+        """The names of the roles beside Qt's own."""
+        return super().roleNames() | {int(role): role.name.lower().encode() for role in TraceRole}
+
+    def trace(self, row: int) -> TraceSummary:
+        """The trace in a row; raises IndexError."""
+        if not 0 <= row < self.rowCount():
+            raise IndexError(row)
+        return self._all[self._keys[self._high - 1 - row][1]]
+
+    def find(self, trace_id: bytes) -> TraceSummary | None:
+        """A trace of the source, shown or not."""
+        return self._all.get(trace_id)
+
+    def row_of(self, trace_id: bytes) -> int:
+        """The row of a trace, or -1 where it is not shown."""
+        trace = self._all.get(trace_id)
+        if trace is None:
+            return -1
+        place = self._place((trace.start_ns, trace_id))
+        return self._high - 1 - place if self._low <= place < self._high else -1
+
+    def newest(self) -> TraceSummary | None:
+        """The trace in the first row."""
+        return self.trace(0) if self.rowCount() else None
+
+    def recent(self, count: int) -> list[TraceSummary]:
+        """The newest traces that the filter lets through."""
+        return [self._all[key[1]] for key in self._keys[: -count - 1 : -1]]
+
+    def running(self) -> bool:
+        """Whether any trace shown is still running."""
+        return self.stats.running > 0
+
+    def replace(self, traces: Sequence[TraceSummary]) -> None:
+        """Shows the traces of another source."""
+        self.beginResetModel()
+        self._all = {trace.trace_id: trace for trace in traces}
+        self._texts.clear()
+        self._refilter()
+        self.endResetModel()
+        self.stats_changed.emit()
+
+    def update(self, traces: Sequence[TraceSummary]) -> None:
+        """Takes over traces that are new or changed."""
+        if len(traces) > _MANY:
+            self.beginResetModel()
+            for trace in traces:
+                self._all[trace.trace_id] = trace
+                self._texts.pop(trace.trace_id, None)
+            self._refilter()
+            self.endResetModel()
+        else:
+            for trace in traces:
+                self._update_one(trace)
+        if traces:
+            self.stats_changed.emit()
+
+    def set_filter(self, wanted: TraceFilter) -> None:
+        """Shows what this filter lets through."""
+        self.beginResetModel()
+        self._filter = wanted
+        self._refilter()
+        self.endResetModel()
+        self.stats_changed.emit()
+
+    def set_range(self, range_ns: tuple[int, int] | None) -> None:
+        """Shows only traces that started between two times in ns, both included; None shows all."""
+        self.beginResetModel()
+        self._range = range_ns
+        self._slice()
+        self.endResetModel()
+        self.stats_changed.emit()
+
+    def histogram(self, bins: int) -> Histogram | None:
+        """All traces that the filter lets through, in the range or not, by start; None where there are none."""
+        if not self._keys:
+            return None
+        start, end = self._keys[0][0], self._keys[-1][0]
+        width = max(1, -(-(end - start + 1) // bins))
+        edges = [start + width * i for i in range(bins + 1)]
+        return Histogram(start, edges[-1], _counts(self._keys, edges), _counts(self._failed, edges))
+
+    def _place(self, key: _Key) -> int:
+        """Where a key stands among the keys, or -1."""
+        place = bisect_left(self._keys, key)
+        return place if place < len(self._keys) and self._keys[place] == key else -1
+
+    def _lets_through(self, trace: TraceSummary) -> bool:
+        wanted = self._filter
+        if wanted.words:
+            text = self._texts.get(trace.trace_id)
+            if text is None:
+                text = self._texts[trace.trace_id] = searchable(trace)
+            for word, there in wanted.words:
+                if (word in text) is not there:
+                    return False
+        return all(test(trace) for test in wanted.tests)
+
+    def _refilter(self) -> None:
+        traces = self._all.values()
+        shown = [trace for trace in traces if self._lets_through(trace)] if self._filter else traces
+        self._keys = sorted((trace.start_ns, trace.trace_id) for trace in shown)
+        self._failed = sorted((trace.start_ns, trace.trace_id) for trace in shown if trace.status is Status.ERROR)
+        self._slice()
+
+    def _slice(self) -> None:
+        low, high = 0, len(self._keys)
+        if self._range is not None:
+            low = bisect_left(self._keys, (self._range[0], b""))
+            high = bisect_right(self._keys, (self._range[1] + 1, b""))
+        self._low, self._high = low, max(low, high)
+        self.stats = TraceStats(self._all[key[1]] for key in self._keys[self._low : self._high])
+
+    def _update_one(self, trace: TraceSummary) -> None:
+        before = self._all.get(trace.trace_id)
+        place = -1 if before is None else self._place((before.start_ns, trace.trace_id))
+        self._texts.pop(trace.trace_id, None)
+        stays = self._lets_through(trace)
+        if before is not None and place >= 0 and not (stays and trace.start_ns == before.start_ns):
+            self._remove(before, place)
+            place = -1
+        self._all[trace.trace_id] = trace
+        if not stays:
+            return
+        if before is not None and place >= 0:
+            self._change(before, trace, place)
+        else:
+            self._insert(trace)
+
+    def _insert(self, trace: TraceSummary) -> None:
+        key = (trace.start_ns, trace.trace_id)
+        place = bisect_left(self._keys, key)
+        if trace.status is Status.ERROR:
+            insort(self._failed, key)
+        if not self._in_range(trace.start_ns):
+            self._keys.insert(place, key)
+            if place < self._low or (place == self._low and self._range and trace.start_ns < self._range[0]):
+                self._low += 1
+                self._high += 1
+            return
+        row = self._high - place
+        self.beginInsertRows(_NO_INDEX, row, row)
+        self._keys.insert(place, key)
+        self._high += 1
+        self.stats.add(trace)
+        self.endInsertRows()
+
+    def _remove(self, trace: TraceSummary, place: int) -> None:
+        key = self._keys[place]
+        if trace.status is Status.ERROR:
+            del self._failed[bisect_left(self._failed, key)]
+        if not self._low <= place < self._high:
+            del self._keys[place]
+            if place < self._low:
+                self._low -= 1
+                self._high -= 1
+            return
+        row = self._high - 1 - place
+        self.beginRemoveRows(_NO_INDEX, row, row)
+        del self._keys[place]
+        self._high -= 1
+        self.stats.take(trace)
+        self.endRemoveRows()
+
+    def _change(self, before: TraceSummary, trace: TraceSummary, place: int) -> None:
+        if trace.status is not before.status:
+            key = self._keys[place]
+            if before.status is Status.ERROR:
+                del self._failed[bisect_left(self._failed, key)]
+            elif trace.status is Status.ERROR:
+                insort(self._failed, key)
+        if self._low <= place < self._high:
+            self.stats.take(before)
+            self.stats.add(trace)
+            index = self.index(self._high - 1 - place)
+            self.dataChanged.emit(index, index)
+
+    def _in_range(self, start_ns: int) -> bool:
+        return self._range is None or self._range[0] <= start_ns <= self._range[1]
+
+
+def _counts(keys: list[_Key], edges: list[int]) -> tuple[int, ...]:
+    places = [bisect_left(keys, (edge, b"")) for edge in edges]
+    return tuple(after - before for before, after in itertools.pairwise(places))
