@@ -1,1 +1,9 @@
-"""The database: one writer, many readers. SQLAlchemy stops at this door."""
+"""The database: one writer, any number of readers, one SQLite file. SQL and SQLAlchemy stop at this door."""
+
+from traceview.store.batch import Understand
+from traceview.store.errors import StoreBusy, StoreError
+from traceview.store.export import export_store
+from traceview.store.reader import StoreCounts, StoreReader
+from traceview.store.writer import StoreWriter
+
+__all__ = ["StoreBusy", "StoreCounts", "StoreError", "StoreReader", "StoreWriter", "Understand", "export_store"]

@@ -1,0 +1,340 @@
+"""What one transaction does with a batch of parts: loads the rows they touch, merges, writes each row once."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from traceview.protocol.records import Event, Facts, SpanPart
+from traceview.store.blocks import ENTRY, BlockDamaged, BlockPacker, split_entries, unpack
+from traceview.store.columns import (
+    CONFLICT,
+    COUNTED,
+    INTERRUPTED,
+    SPAN_COLUMNS,
+    SPILLED,
+    TRACE_COLUMNS,
+    insert_statement,
+)
+from traceview.store.encoding import decode, digest, encode_part
+from traceview.store.lookups import (
+    SELECT_BLOCKS,
+    SELECT_LLM_CHILDREN,
+    SELECT_SPANS,
+    SELECT_TRACES,
+    SELECT_TRACES_BY_NO,
+    select_in,
+)
+from traceview.store.merging import merge, same_span
+from traceview.store.spans import LLM, NOTHING, SpanState
+from traceview.store.traces import TraceState
+
+_log = logging.getLogger(__name__)
+
+Understand = Callable[[SpanPart], Facts]
+
+_INSERT_SPANS: Final = insert_statement("span", SPAN_COLUMNS)
+_INSERT_TRACES: Final = insert_statement("trace", TRACE_COLUMNS)
+_INSERT_BLOCKS: Final = insert_statement("payload_block", ("block_no", "data"))
+_INSERT_EVENTS: Final = insert_statement("event", ("trace_no", "change", "span_id", "ordinal", "time_ns", "name"))
+_INSERT_SPILLED: Final = insert_statement("span_part", ("trace_no", "span_id", "digest", "locator"))
+
+# A span row lists this many parts itself; of a span with more (a long run that logs a lot) older ones move to
+# span_part, or each new part would write a longer row.
+_INLINE_PARTS: Final = 16
+_MAX_EVENT_NAME: Final = 500
+
+
+class Batch:
+    """The work of one transaction. `take()` merges parts, `write()` stores what changed; then read the counters."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        packer: BlockPacker,
+        understand: Understand,
+        *,
+        change: int,
+        next_trace: int,
+        now_ns: int,
+        source_no: int | None,
+    ) -> None:
+        self._connection = connection
+        self._packer = packer
+        self._understand = understand
+        self._change = change
+        self._now_ns = now_ns
+        self._source_no = source_no
+        self._traces: dict[bytes, TraceState] = {}
+        self._events: list[tuple[int, int, bytes, int, int, str]] = []
+        self._spilled: dict[tuple[int, bytes, bytes], int] = {}
+        self._pending: dict[int, bytes] = {}
+        self.next_trace = next_trace
+        self.new_traces = 0
+        self.new_spans = 0
+        self.changed_spans = 0
+        self.wrote = False
+        self.understanding_failed: Exception | None = None
+
+    def take(self, parts: Sequence[SpanPart]) -> None:
+        """Merges parts into the spans they belong to, in the order given."""
+        groups: dict[bytes, list[SpanPart]] = {}
+        for part in parts:
+            group = groups.get(part.trace_id)
+            if group is None:
+                groups[part.trace_id] = [part]
+            else:
+                group.append(part)
+        self._load_traces(groups)
+        for trace_id, group in groups.items():
+            trace = self._traces[trace_id]
+            if not trace.fresh:
+                self._load_spans(trace, {part.span_id for part in group})
+            for part in group:
+                self._take_part(trace, part)
+
+    def add_dropped(self, trace_no: int | None, count: int) -> bool:
+        """Notes that so many spans of a trace were lost; False where there is no such trace."""
+        for trace in self._traces.values():
+            if trace.trace_no == trace_no:
+                break
+        else:
+            found = self._load_by_number([trace_no])
+            if not found:
+                return False
+            trace = found[0]
+        trace.dropped += count
+        trace.touched = True
+        return True
+
+    def set_interrupted(self, source_no: int | None, interrupted: bool) -> None:
+        """Marks the spans of a source that have no end as interrupted, or as running again."""
+        open_spans: dict[int, list[bytes]] = {}
+        rows = self._connection.execute(
+            "SELECT trace_no, span_id FROM span WHERE end_ns IS NULL AND source_no IS ?", (source_no,)
+        )
+        for trace_no, span_id in rows.fetchall():
+            open_spans.setdefault(trace_no, []).append(span_id)
+        for trace in self._load_by_number(open_spans):
+            self._load_spans(trace, open_spans[trace.trace_no])
+            for span in trace.members.values():
+                before = span.status
+                span.flags = span.flags | INTERRUPTED if interrupted else span.flags & ~INTERRUPTED
+                span.settle_status()
+                span.dirty = span.dirty or span.status != before
+
+    def write(self) -> None:
+        """Writes blocks, spans, events and traces."""
+        execute = self._connection.executemany
+        rows: list[tuple[Any, ...]] = []
+        for trace in self._traces.values():
+            self._settle(trace, rows)
+        execute(_INSERT_BLOCKS, self._packer.take())
+        execute(_INSERT_SPANS, rows)
+        if self._events:
+            execute(_INSERT_EVENTS, self._events)
+        if self._spilled:
+            execute(_INSERT_SPILLED, [(*key, locator) for key, locator in self._spilled.items()])
+        touched = [trace for trace in self._traces.values() if trace.touched]
+        for trace in touched:
+            self._recheck(trace)
+        execute(_INSERT_TRACES, [trace.row(self._change) for trace in touched])
+        self.new_traces += sum(trace.fresh for trace in touched)
+        self.wrote = bool(touched)
+
+    def last_trace_no(self, parts: Sequence[SpanPart]) -> int | None:
+        """The number of the trace that the last part belongs to."""
+        return self._traces[parts[-1].trace_id].trace_no if parts else None
+
+    # --- merging
+
+    def _take_part(self, trace: TraceState, part: SpanPart) -> None:
+        part, record = encode_part(part)
+        mark = digest(record)
+        span = trace.members.get(part.span_id)
+        events: Sequence[Event] = part.events
+        if span is None:
+            if len(part.span_id) != 8 or len(part.trace_id) != 16:
+                raise ValueError("a trace id has 16 bytes and a span id has 8")
+            span = trace.members[part.span_id] = SpanState(part.span_id, self._source_no)
+        elif self._is_known(trace, span, mark):
+            return
+        elif part.end_ns is not None and span.end_ns is not None:
+            added = self._compare(trace, span, record)
+            if added is None:
+                return
+            events = added
+            span.flags |= CONFLICT
+        facts = self._facts(part)
+        span.absorb(part, facts, self._now_ns)
+        locator = self._packer.add(record)
+        self._pending[locator] = record
+        span.entries += ENTRY.pack(locator, mark)
+        if len(span.entries) > _INLINE_PARTS * ENTRY.size:
+            self._spill(trace, span)
+        for event in events:
+            name = event.name[:_MAX_EVENT_NAME]
+            self._events.append((trace.trace_no, self._change, span.span_id, span.event_count, event.time_ns, name))
+            span.event_count += 1
+        trace.say(facts.trace)
+        trace.say(part.trace)
+
+    def _facts(self, part: SpanPart) -> Facts:
+        try:
+            return self._understand(part)
+        except Exception as error:
+            self.understanding_failed = error
+            return NOTHING
+
+    def _is_known(self, trace: TraceState, span: SpanState, mark: bytes) -> bool:
+        place = span.entries.find(mark)
+        while place >= 0:
+            if place % ENTRY.size == 8:
+                return True
+            place = span.entries.find(mark, place + 1)
+        if not span.flags & SPILLED:
+            return False
+        key = (trace.trace_no, span.span_id, mark)
+        if key in self._spilled:
+            return True
+        sql = "SELECT 1 FROM span_part WHERE trace_no = ? AND span_id = ? AND digest = ?"
+        return self._connection.execute(sql, key).fetchone() is not None
+
+    def _compare(self, trace: TraceState, span: SpanState, record: bytes) -> Sequence[Event] | None:
+        """A second report of the end: None if it says nothing new, else the events that were not there before."""
+        try:
+            parts = [self._common_resource(span), *self._parts_of(trace, span)]
+        except (BlockDamaged, msgspec.DecodeError):
+            return decode(record).events
+        before = merge(parts)
+        after = merge([*parts, decode(record)])
+        return None if same_span(before, after) else after.events[len(before.events) :]
+
+    def _parts_of(self, trace: TraceState, span: SpanState) -> list[SpanPart]:
+        locators = [locator for locator, _ in split_entries(span.entries)]
+        if span.flags & SPILLED:
+            sql = "SELECT locator FROM span_part WHERE trace_no = ? AND span_id = ?"
+            locators += [row[0] for row in self._connection.execute(sql, (trace.trace_no, span.span_id))]
+            mine = (trace.trace_no, span.span_id)
+            locators += [locator for key, locator in self._spilled.items() if key[:2] == mine]
+        stored = {locator >> 8 for locator in locators if locator not in self._pending}
+        blocks = {number: unpack(data) for number, data in select_in(self._connection, SELECT_BLOCKS, stored)}
+        records: list[bytes | memoryview] = []
+        for locator in sorted(locators):
+            pending = self._pending.get(locator)
+            if pending is None:
+                slots = blocks.get(locator >> 8, [])
+                if locator & 0xFF >= len(slots):
+                    raise BlockDamaged(f"block {locator >> 8} lacks part {locator & 0xFF}")
+                records.append(slots[locator & 0xFF])
+            else:
+                records.append(pending)
+        return [decode(record) for record in records]
+
+    def _common_resource(self, span: SpanState) -> SpanPart:
+        sql = "SELECT resource FROM source WHERE source_no = ?"
+        row = self._connection.execute(sql, (span.source_no,)).fetchone()
+        resource = msgspec.msgpack.decode(row[0]) if row and row[0] else {}
+        return SpanPart(b"", span.span_id, resource=resource)
+
+    def _spill(self, trace: TraceState, span: SpanState) -> None:
+        for locator, mark in split_entries(span.entries):
+            self._spilled[trace.trace_no, span.span_id, mark] = locator
+        span.entries = b""
+        span.flags |= SPILLED
+
+    # --- loading
+
+    def _load_traces(self, trace_ids: Iterable[bytes]) -> None:
+        wanted = [trace_id for trace_id in trace_ids if trace_id not in self._traces]
+        for row in select_in(self._connection, SELECT_TRACES, wanted):
+            self._traces[row[1]] = TraceState.from_row(row)
+        for trace_id in wanted:
+            if trace_id not in self._traces:
+                self._traces[trace_id] = TraceState(self.next_trace, trace_id)
+                self.next_trace += 1
+
+    def _load_by_number(self, numbers: Iterable[int | None]) -> list[TraceState]:
+        found = []
+        for row in select_in(self._connection, SELECT_TRACES_BY_NO, numbers):
+            trace = self._traces.get(row[1])
+            if trace is None:
+                trace = self._traces[row[1]] = TraceState.from_row(row)
+            found.append(trace)
+        return found
+
+    def _load_spans(self, trace: TraceState, span_ids: Iterable[bytes]) -> None:
+        wanted = [span_id for span_id in span_ids if span_id not in trace.members]
+        for row in select_in(self._connection, SELECT_SPANS, wanted, (trace.trace_no,)):
+            trace.members[row[1]] = SpanState.from_row(row)
+
+    # --- settling
+
+    def _settle(self, trace: TraceState, rows: list[tuple[Any, ...]]) -> None:
+        """Counts the changed spans of a trace into its sums and collects their rows."""
+        self._mark_leaf_calls(trace)
+        for span in trace.members.values():
+            if span.dirty:
+                span.change = self._change
+                self.changed_spans += 1
+                if span.old is None:
+                    self.new_spans += 1
+            elif not span.recounted:
+                continue
+            trace.count(span)
+            rows.append(span.row(trace.trace_no))
+            trace.touched = True
+
+    def _mark_leaf_calls(self, trace: TraceState) -> None:
+        """Sets COUNTED on every llm span without an llm child, as far as this batch can have changed it."""
+        concerned = [span for span in trace.members.values() if LLM in (span.kind, span.old_kind)]
+        if not concerned:
+            return
+        if not trace.fresh:
+            parents = {span.parent_id for span in concerned} | {span.old_parent for span in concerned}
+            self._load_spans(trace, {span_id for span_id in parents if span_id is not None})
+        calls = [span for span in trace.members.values() if LLM in (span.kind, span.old_kind)]
+        with_child = {span.parent_id for span in calls if span.kind == LLM and span.parent_id != span.span_id}
+        if not trace.fresh:
+            ids = [span.span_id for span in calls]
+            for parent_id, child_id in select_in(self._connection, SELECT_LLM_CHILDREN, ids, (trace.trace_no,)):
+                if child_id not in trace.members:
+                    with_child.add(parent_id)
+        for span in calls:
+            counted = COUNTED if span.kind == LLM and span.span_id not in with_child else 0
+            if span.flags & COUNTED != counted:
+                span.flags ^= COUNTED
+                span.recounted = True
+
+    def _recheck(self, trace: TraceState) -> None:
+        number = (trace.trace_no,)
+        fetch = self._connection.execute
+        if trace.recheck_times:
+            sql = "SELECT min(start_ns), max(max(start_ns, coalesce(end_ns, start_ns))) FROM span WHERE trace_no = ?"
+            trace.start_ns, trace.last_ns = fetch(sql, number).fetchone()
+        if trace.recheck_models:
+            sql = "SELECT DISTINCT model FROM span WHERE trace_no = ? AND model IS NOT NULL"
+            trace.models = {row[0] for row in fetch(sql, number)}
+        if trace.recheck_root:
+            sql = (
+                "SELECT span_id FROM span WHERE trace_no = ? ORDER BY parent_id IS NOT NULL, start_ns, span_id LIMIT 1"
+            )
+            self._elect_root(trace, fetch(sql, number).fetchone()[0])
+
+    def _elect_root(self, trace: TraceState, span_id: bytes) -> None:
+        self._load_spans(trace, [span_id])
+        span = trace.members[span_id]
+        trace.take_root(span_id, span.parent_id is not None, span.start_ns, span.status, span.name)
+        trace.preview = None
+        try:
+            parts = self._parts_of(trace, span)
+        except (BlockDamaged, msgspec.DecodeError):
+            return
+        for part in parts:
+            facts = self._facts(part)
+            if facts.preview is not None:
+                trace.preview = facts.preview

@@ -1,0 +1,106 @@
+"""Payload blocks: up to 64 encoded span parts in one zstd frame, found again by locators.
+
+One frame of many spans is faster to write and about three times smaller than one frame a span (PERF.md: 806 bytes
+instead of 2,111 for a span of 2.2 KB). A locator is `block_no << 8 | slot`; an *entry* of a span row is 16 bytes: the
+locator, big-endian, and the part's digest, by which a part that arrives twice is known.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+import zstandard
+
+from traceview.protocol.wire import WireError, join_records, split_records
+
+MAX_SLOTS: Final = 64
+ENTRY: Final = struct.Struct(">Q8s")
+_FULL_BYTES: Final = 256 * 1024
+# A block smaller than this is written again with what the next transaction brings, or a trickle of spans would make
+# a block, and a page, of each.
+_OPEN_BYTES: Final = 32 * 1024
+_MAX_RAW_BYTES: Final = 1 << 30
+_CHUNK_BYTES: Final = 16 * 1024 * 1024
+
+
+class BlockDamaged(ValueError):
+    """A block that can't be unpacked."""
+
+
+class BlockPacker:
+    """Collects encoded parts and says where each will lie; `take()` gives the blocks to write.
+
+    `mark()` and `restore()` take it back to an earlier state when a transaction fails.
+    """
+
+    def __init__(self, next_block: int) -> None:
+        self._block = next_block
+        self._records: list[bytes] = []
+        self._bytes = 0
+        self._new = 0
+        self._full: list[tuple[int, list[bytes]]] = []
+        self._compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
+
+    def add(self, record: bytes) -> int:
+        """Takes a part; returns its locator."""
+        if self._records and (len(self._records) >= MAX_SLOTS or self._bytes + len(record) > _FULL_BYTES):
+            self._full.append((self._block, self._records))
+            self._next_block()
+        slot = len(self._records)
+        self._records.append(record)
+        self._bytes += len(record)
+        self._new += 1
+        return self._block << 8 | slot
+
+    def take(self) -> list[tuple[int, bytes]]:
+        """The blocks to write, packed: number and data. The last one may be written again by the next transaction."""
+        if self._new:
+            self._full.append((self._block, self._records))
+        taken = [(number, self._compressor.compress(join_records(records))) for number, records in self._full]
+        self._full = []
+        self._new = 0
+        if self._bytes >= _OPEN_BYTES or len(self._records) >= MAX_SLOTS:
+            self._next_block()
+        return taken
+
+    def mark(self) -> int:
+        """Where it stands between two `take()`s."""
+        return self._block
+
+    def restore(self, mark: int) -> None:
+        """Forgets what came since the mark; a fresh block is begun."""
+        self._block = mark
+        self._next_block()
+        self._new, self._full = 0, []
+
+    def _next_block(self) -> None:
+        self._block += 1
+        self._records, self._bytes = [], 0
+
+
+def unpack(data: bytes) -> list[memoryview]:
+    """The parts of a block, by slot. Raises BlockDamaged; never expands beyond 1 GiB, whatever the frame says."""
+    try:
+        return list(split_records(b"".join(_expand(data))))
+    except (zstandard.ZstdError, WireError) as error:
+        raise BlockDamaged(str(error)) from error
+
+
+def _expand(data: bytes) -> Iterator[bytes]:
+    # Not ZstdDecompressor.decompress(): it trusts the size that the frame states.
+    total = 0
+    with zstandard.ZstdDecompressor().stream_reader(data) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            total += len(chunk)
+            if total > _MAX_RAW_BYTES:
+                raise BlockDamaged("it expands beyond 1 GiB")
+            yield chunk
+
+
+def split_entries(entries: bytes) -> list[tuple[int, bytes]]:
+    """The locators and digests in a span row."""
+    if len(entries) % ENTRY.size:
+        raise BlockDamaged("its span row is cut")
+    return list(ENTRY.iter_unpack(entries))

@@ -1,0 +1,92 @@
+"""The columns of the two tables that are read and written all the time, in the order in which rows travel."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SPAN_COLUMNS: Final = (
+    "trace_no",
+    "span_id",
+    "parent_id",
+    "name",
+    "kind",
+    "status",
+    "status_message",
+    "start_ns",
+    "end_ns",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+    "detail",
+    "event_count",
+    "change",
+    "provider",
+    "said_status",
+    "flags",
+    "source_no",
+    "locators",
+)
+# Those of a SpanRow.
+ROW_COLUMNS: Final = SPAN_COLUMNS[1 : SPAN_COLUMNS.index("change") + 1]
+
+SUMMARY_COLUMNS: Final = (
+    "trace_id",
+    "name",
+    "status",
+    "start_ns",
+    "last_ns",
+    "spans",
+    "errors",
+    "running",
+    "llm_calls",
+    "session",
+    "user",
+    "project",
+    "tags",
+    "metadata",
+    "models",
+    "input_tokens",
+    "output_tokens",
+    "cost_pico_usd",
+    "preview",
+    "dropped",
+    "change",
+)
+TRACE_COLUMNS: Final = (
+    "trace_no",
+    *SUMMARY_COLUMNS,
+    "said_name",
+    "interrupted",
+    "input_known",
+    "output_known",
+    "cost_known",
+    "root_id",
+    "root_orphan",
+    "root_start_ns",
+    "root_status",
+)
+
+# Bits of span.flags.
+START_GUESSED: Final = 1  # no part has said when it started: the earliest time known stands in
+START_ARRIVAL: Final = 2  # nor any other time: the time of arrival stands in
+KIND_SAID: Final = 4  # a part named the kind; what attributes suggest no longer counts
+INTERRUPTED: Final = 8  # its process is gone and it had not ended
+CONFLICT: Final = 16  # two parts that differ both reported the end
+COUNTED: Final = 32  # its tokens and cost are in the trace's sums
+SPILLED: Final = 64  # older parts are listed in span_part
+
+PICO: Final = 10**12  # cost sums are kept in 1e-12 USD, since sums of floats depend on their order
+
+
+def column_list(names: tuple[str, ...]) -> str:
+    """The names as SQL text; quoted, since `user` is a keyword elsewhere."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def insert_statement(table: str, names: tuple[str, ...]) -> str:
+    """SQL that writes whole rows, new ones or in place of the old."""
+    return f"INSERT OR REPLACE INTO {table} ({column_list(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608

@@ -1,0 +1,60 @@
+"""Writes chosen traces of a store as one file to hand on: a `.traceview`, which is a store by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from traceview.protocol.records import SpanPart
+from traceview.store.batch import Understand
+from traceview.store.errors import StoreError
+from traceview.store.reader import StoreReader
+from traceview.store.writer import StoreWriter
+
+_BATCH: Final = 1_000
+
+
+def export_store(reader: StoreReader, trace_ids: Iterable[bytes], target: Path, understand: Understand) -> int:
+    """Writes the traces to `target` (replaced only when the new file is whole); returns how many spans.
+
+    The file needs no companion files, so that it can be sent, and opens from read-only folders. Raises StoreError, also
+    where a trace isn't in the store or `target` is the store itself.
+    """
+    if target.exists() and reader.path.exists() and target.samefile(reader.path):
+        raise StoreError(f"{target} is the store that is exported: choose another file")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        spans = _copy(reader, trace_ids, partial, understand)
+        os.replace(partial, target)
+    except OSError as error:
+        raise StoreError(f"{target} can't be written: {error.strerror or error}") from error
+    finally:
+        for suffix in ("", "-journal"):
+            partial.with_name(partial.name + suffix).unlink(missing_ok=True)
+    return spans
+
+
+def _copy(reader: StoreReader, trace_ids: Iterable[bytes], partial: Path, understand: Understand) -> int:
+    partial.unlink(missing_ok=True)
+    writer = StoreWriter(partial, understand, durability="power", journal="delete")
+    spans = 0
+    try:
+        for trace_id in trace_ids:
+            summary = reader.trace(trace_id)
+            if summary is None:
+                raise StoreError(f"{reader.path} holds no trace {trace_id.hex()}")
+            dropped = summary.dropped
+            for parts in _batches(reader.parts(trace_id)):
+                spans += writer.apply(parts, dropped=dropped)
+                dropped = 0
+    finally:
+        writer.close()
+    return spans
+
+
+def _batches(parts: Iterator[SpanPart]) -> Iterator[list[SpanPart]]:
+    while batch := list(islice(parts, _BATCH)):
+        yield batch

@@ -1,0 +1,105 @@
+"""How the parts of one span become the whole span: pure, the same for reading and for finding conflicts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from traceview.protocol.records import Event, SpanPart, SpanPayload, Status, TraceInfo
+from traceview.store.encoding import encode
+
+CONFLICT_ATTRIBUTE = "traceview.conflict"
+
+_SCALARS = ("parent_id", "name", "kind", "start_ns", "end_ns", "status_message", "input", "output", "reasoning")
+
+
+def merge(parts: Iterable[SpanPart]) -> SpanPart:
+    """The whole span that these parts of it, in order of arrival, describe; raises ValueError where there is none.
+
+    A later value replaces an earlier one, attributes and resource key by key, events and links add up. RUNNING says
+    nothing: a span runs until an end is known. When two parts both report the end (the whole span was sent twice, with
+    differences), events and links that were there already are not repeated.
+    """
+    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    resource: dict[str, Any] = {}
+    events: list[Event] = []
+    links: list[Any] = []
+    trace: TraceInfo | None = None
+    first: SpanPart | None = None
+    for part in parts:
+        first = first or part
+        again = part.end_ns is not None and "end_ns" in found
+        for name in _SCALARS:
+            value = getattr(part, name)
+            if value is not None:
+                found[name] = value
+        if part.status is not None and part.status is not Status.RUNNING:
+            found["status"] = part.status
+        attributes.update(part.attributes)
+        resource.update(part.resource)
+        events += _unseen(part.events, events) if again else part.events
+        links += _unseen(part.links, links) if again else part.links
+        trace = merge_info(trace, part.trace)
+    if first is None:
+        raise ValueError("a span needs at least one part")
+    if "end_ns" in found:
+        found.setdefault("status", Status.OK)
+    return SpanPart(
+        first.trace_id,
+        first.span_id,
+        attributes=attributes,
+        resource=resource,
+        events=tuple(events),
+        links=tuple(links),
+        trace=trace,
+        **found,
+    )
+
+
+def merge_info(earlier: TraceInfo | None, later: TraceInfo | None) -> TraceInfo | None:
+    """What both say of the trace: later non-empty values win, metadata key by key."""
+    if earlier is None or later is None:
+        return earlier or later
+    return TraceInfo(
+        later.name or earlier.name,
+        later.session or earlier.session,
+        later.user or earlier.user,
+        later.project or earlier.project,
+        later.tags or earlier.tags,
+        {**earlier.metadata, **later.metadata},
+    )
+
+
+def same_span(one: SpanPart, other: SpanPart) -> bool:
+    """Whether two whole spans say the same, apart from what they say of their trace."""
+    return msgspec.structs.replace(one, trace=None) == msgspec.structs.replace(other, trace=None)
+
+
+def to_payload(whole: SpanPart, resource: dict[str, Any], *, conflict: bool) -> SpanPayload:
+    """The heavy half of a whole span; `resource` is what its process said once for all its spans."""
+    attributes = {**whole.attributes, CONFLICT_ATTRIBUTE: True} if conflict else whole.attributes
+    return SpanPayload(
+        attributes=attributes,
+        input=whole.input,
+        output=whole.output,
+        reasoning=whole.reasoning,
+        events=whole.events,
+        links=whole.links,
+        resource={**resource, **whole.resource},
+    )
+
+
+def _unseen(new: Sequence[Any], known: Sequence[Any]) -> list[Any]:
+    left = Counter(encode(item) for item in known)
+    found = []
+    for item in new:
+        key = encode(item)
+        if left[key] > 0:
+            left[key] -= 1
+        else:
+            found.append(item)
+    return found

@@ -1,0 +1,1 @@
+"""The steps by which alembic brings an older store to the present schema; only `migrate.py` runs them."""

@@ -1,0 +1,116 @@
+"""Opens connections to a store: the one that writes, and read-only ones that can't disturb it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from traceview.store.driver import driver
+from traceview.store.errors import StoreError, explain
+from traceview.store.identity import SCHEMA_VERSION, schema_version
+
+Durability = Literal["process", "power"]
+Journal = Literal["wal", "delete"]
+
+_WRITER_CACHE_KIB: Final = 64 * 1024
+_WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
+
+
+def open_writable(path: Path, durability: Durability, journal: Journal) -> sqlite3.Connection:
+    """The connection that writes; creates the store, or upgrades an older one, first. Raises StoreError."""
+    connection: Any = None
+    try:
+        _make_file(path)
+        connection = _connect(path, "rw")
+        found = schema_version(connection, path)
+        if found < SCHEMA_VERSION:
+            from traceview.store.migrate import migrate
+
+            connection.close()
+            migrate(path, found, journal=journal)
+            connection = _connect(path, "rw")
+        _prepare_writing(connection, durability, journal)
+    except (driver().Error, OSError) as error:
+        if connection is not None:
+            connection.close()
+        raise _cannot_open(path, error) from error
+    except StoreError:
+        connection.close()
+        raise
+    return connection  # type: ignore[no-any-return]
+
+
+def open_readable(path: Path) -> sqlite3.Connection:
+    """A connection that can't write. Raises StoreError, also where there is no store yet or it is empty."""
+    if not path.exists():
+        raise StoreError(f"{path} does not exist")
+    connection: Any = None
+    try:
+        connection = _connect(path, "ro")
+        try:
+            found = schema_version(connection, path)
+        except driver().OperationalError:
+            if not _is_finished_copy(path):
+                raise
+            # A store that was in use when it was copied, in a folder where SQLite can't make its -shm file.
+            connection.close()
+            connection = _connect(path, "ro&immutable=1")
+            found = schema_version(connection, path)
+    except driver().Error as error:
+        if connection is not None:
+            connection.close()
+        raise _cannot_open(path, error) from error
+    except StoreError:
+        connection.close()
+        raise
+    if found != SCHEMA_VERSION:
+        connection.close()
+        raise StoreError(
+            f"{path} is empty: it holds no traces yet"
+            if not found
+            else f"{path} is of an older version ({found}): import it into the live store, which brings it up to date"
+        )
+    connection.execute("PRAGMA query_only = ON")
+    return connection  # type: ignore[no-any-return]
+
+
+def _connect(path: Path, mode: str) -> Any:
+    connection = driver().connect(
+        f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA busy_timeout = 5000")
+    # The file may come from somebody else: its schema must not run functions, its cells are checked.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.execute("PRAGMA mmap_size = 0")
+    return connection
+
+
+def _prepare_writing(connection: Any, durability: Durability, journal: Journal) -> None:
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
+    connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+
+
+def _make_file(path: Path) -> None:
+    """An empty file for this user only; SQLite gives its -wal and -shm the same rights."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        pass
+
+
+def _is_finished_copy(path: Path) -> bool:
+    wal = path.with_name(path.name + "-wal")
+    return not os.access(path.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
+
+
+def _cannot_open(path: Path, error: Exception) -> StoreError:
+    if isinstance(error, OSError):
+        return StoreError(f"{path} can't be created: {error.strerror or error} (choose a folder you can write to)")
+    return explain(error, path)

@@ -1,0 +1,319 @@
+"""Reads a store without ever disturbing it: a read-only connection, and no transaction left open between two calls."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from traceview.protocol.records import (
+    KINDS,
+    STATE_EVENT,
+    Event,
+    EventRow,
+    SpanPart,
+    SpanPayload,
+    SpanRow,
+    Status,
+    TraceInfo,
+    TraceSummary,
+)
+from traceview.store.blocks import BlockDamaged, split_entries, unpack
+from traceview.store.columns import CONFLICT, PICO, ROW_COLUMNS, SPILLED, SUMMARY_COLUMNS, column_list
+from traceview.store.driver import driver, driver_error
+from traceview.store.encoding import decode
+from traceview.store.errors import StoreError, explain
+from traceview.store.lookups import SELECT_BLOCKS, select_in
+from traceview.store.merging import CONFLICT_ATTRIBUTE, merge, to_payload
+from traceview.store.opening import open_readable
+
+_STATUSES: Final = tuple(Status)
+_SUMMARIES: Final = f"SELECT {column_list(SUMMARY_COLUMNS)} FROM trace"  # noqa: S608
+_ROWS: Final = f"SELECT {column_list(ROW_COLUMNS)} FROM span WHERE trace_no = ?"  # noqa: S608
+_PLACES: Final = "SELECT span_id, flags, source_no, locators, status, start_ns FROM span WHERE trace_no = ?"
+_NEWEST_FIRST: Final = " ORDER BY start_ns DESC, trace_no DESC"
+# Payloads of a whole trace are read this many spans at a time.
+_PAYLOAD_CHUNK: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """How much a store holds. `dropped` counts spans known to be lost, `dead_letters` parts that couldn't be stored."""
+
+    traces: int
+    spans: int
+    dropped: int
+    dead_letters: int
+
+
+class StoreReader:
+    """Reads a store, live or exported; one thread uses it at a time. Every method raises StoreError when it can't."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection | None = open_readable(path)
+        self._resources: dict[int | None, dict[str, Any]] = {None: {}}
+
+    def data_version(self) -> int:
+        """A number that changes whenever another connection has written to the store; costs microseconds."""
+        return int(self._rows("PRAGMA data_version")[0][0])
+
+    def head(self) -> int:
+        """The highest change number: everything up to it is what a read made now sees."""
+        return int(self._rows("SELECT value FROM meta WHERE key = 'change'")[0][0])
+
+    def counts(self) -> StoreCounts:
+        """How many traces and spans there are."""
+        found = dict(self._rows("SELECT key, value FROM meta"))
+        return StoreCounts(*(found.get(field, 0) for field in ("traces", "spans", "dropped", "dead_letters")))
+
+    def size_bytes(self) -> int:
+        """What the store takes on disk, its write-ahead log included."""
+        total = 0
+        for suffix in ("", "-wal"):
+            try:
+                total += self.path.with_name(self.path.name + suffix).stat().st_size
+            except OSError:
+                pass
+        return total
+
+    def traces(self, *, changed_after: int = 0, limit: int | None = None) -> list[TraceSummary]:
+        """Traces whose change number is above `changed_after`, newest start first."""
+        where, values = (" WHERE change > ?", [changed_after]) if changed_after else ("", [])
+        values.append(-1 if limit is None else limit)
+        return self._summaries(_SUMMARIES + where + _NEWEST_FIRST + " LIMIT ?", values)
+
+    def trace(self, trace_id: bytes) -> TraceSummary | None:
+        """One trace, None if it isn't here."""
+        found = self._summaries(_SUMMARIES + " WHERE trace_id = ?", (trace_id,))
+        return found[0] if found else None
+
+    def find(self, text: str) -> list[TraceSummary]:
+        """Traces whose id starts with this hex text, or whose name is exactly this; newest first."""
+        condition, values = " WHERE name = ?", [text]
+        bounds = _id_range(text)
+        if bounds is not None:
+            condition += " OR trace_id BETWEEN ? AND ?"
+        return self._summaries(_SUMMARIES + condition + _NEWEST_FIRST, (*values, *(bounds or ())))
+
+    def spans(self, trace_id: bytes, *, changed_after: int = 0) -> list[SpanRow]:
+        """The spans of a trace (those with a change number above `changed_after`), in no order."""
+        number = self._number(trace_id)
+        if number is None:
+            return []
+        if changed_after:
+            rows = self._rows(_ROWS + " AND change > ?", (number, changed_after))
+        else:
+            rows = self._rows(_ROWS, (number,))
+        with self._reading():
+            return _span_rows(rows)
+
+    def events(self, trace_id: bytes, *, changed_after: int = 0) -> list[EventRow]:
+        """The events of a trace by time (those recorded after `changed_after`)."""
+        number = self._number(trace_id)
+        sql = (
+            "SELECT span_id, time_ns, name FROM event WHERE trace_no = ? AND change > ?"
+            " ORDER BY time_ns, change, span_id, ordinal"
+        )
+        return [EventRow(*row) for row in self._rows(sql, (number, changed_after))]
+
+    def payload(self, trace_id: bytes, span_id: bytes) -> SpanPayload | None:
+        """The heavy half of one span, None if the span isn't here."""
+        rows = self._rows(_PLACES + " AND span_id = ?", (self._number(trace_id), span_id))
+        for place, whole in self._whole_spans(trace_id, rows):
+            return to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
+        return None
+
+    def payloads(self, trace_id: bytes) -> Iterator[tuple[bytes, SpanPayload]]:
+        """Every span's id and heavy half, a few hundred spans in memory at a time."""
+        for place, whole in self._all_whole_spans(trace_id):
+            yield place[0], to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
+
+    def state_events(self, trace_id: bytes) -> list[tuple[bytes, Event]]:
+        """The `traceview.state` events of a trace with their attributes, by time, each with its span's id."""
+        number = self._number(trace_id)
+        sql = f"{_PLACES} AND span_id IN (SELECT span_id FROM event WHERE trace_no = ? AND name = ?)"  # noqa: S608
+        rows = self._rows(sql, (number, number, STATE_EVENT))
+        found = [
+            (place[0], event)
+            for place, whole in self._whole_spans(trace_id, rows)
+            for event in whole.events
+            if event.name == STATE_EVENT
+        ]
+        found.sort(key=lambda pair: pair[1].time_ns)
+        return found
+
+    def parts(self, trace_id: bytes) -> Iterator[SpanPart]:
+        """The whole spans of a trace by start, for export; the first one says what is said of the trace."""
+        summary = self.trace(trace_id)
+        if summary is None:
+            return
+        info: TraceInfo | None = TraceInfo(
+            summary.name, summary.session, summary.user, summary.project, summary.tags, summary.metadata
+        )
+        for place, whole in self._all_whole_spans(trace_id):
+            _, flags, source_no, _, status, start_ns = place
+            yield msgspec.structs.replace(
+                whole,
+                start_ns=start_ns,
+                status=_STATUSES[status],
+                attributes={**whole.attributes, CONFLICT_ATTRIBUTE: True} if flags & CONFLICT else whole.attributes,
+                resource={**self._resource(source_no), **whole.resource},
+                trace=info,
+            )
+            info = None
+
+    def close(self) -> None:
+        """Closes the file; safe twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    # --- payloads
+
+    def _all_whole_spans(self, trace_id: bytes) -> Iterator[tuple[tuple[Any, ...], SpanPart]]:
+        places = self._rows(_PLACES + " ORDER BY start_ns, span_id", (self._number(trace_id),))
+        for begin in range(0, len(places), _PAYLOAD_CHUNK):
+            yield from self._whole_spans(trace_id, places[begin : begin + _PAYLOAD_CHUNK])
+
+    def _whole_spans(
+        self, trace_id: bytes, places: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[tuple[Any, ...], SpanPart]]:
+        """The spans at these places, merged from their parts; `places` are rows of _PLACES."""
+        with self._reading():
+            located = [self._locators(trace_id, place) for place in places]
+            numbers = sorted({locator >> 8 for locators in located for locator in locators})
+            found = select_in(self._live(), SELECT_BLOCKS, numbers)
+            blocks = {number: unpack(data) for number, data in found}
+            wholes = [_merge_at(locators, blocks) for locators in located]
+        yield from zip(places, wholes, strict=True)
+
+    def _locators(self, trace_id: bytes, place: tuple[Any, ...]) -> list[int]:
+        span_id, flags, _, entries = place[:4]
+        locators = [locator for locator, _ in split_entries(entries)]
+        if flags & SPILLED:
+            sql = "SELECT locator FROM span_part WHERE trace_no = ? AND span_id = ?"
+            locators += [row[0] for row in self._rows(sql, (self._number(trace_id), span_id))]
+        return sorted(locators)
+
+    def _resource(self, source_no: int | None) -> dict[str, Any]:
+        found = self._resources.get(source_no)
+        if found is None:
+            rows = self._rows("SELECT resource FROM source WHERE source_no = ?", (source_no,))
+            found = msgspec.msgpack.decode(rows[0][0]) if rows and rows[0][0] else {}
+            if found:
+                self._resources[source_no] = found
+        return found
+
+    # --- queries
+
+    def _number(self, trace_id: bytes) -> int | None:
+        rows = self._rows("SELECT trace_no FROM trace WHERE trace_id = ?", (trace_id,))
+        return int(rows[0][0]) if rows else None
+
+    def _summaries(self, sql: str, values: Sequence[Any]) -> list[TraceSummary]:
+        rows = self._rows(sql, values)
+        with self._reading():
+            return [_summary(*row) for row in rows]
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        connection = self._live()
+        try:
+            return connection.execute(sql, values).fetchall()
+        except driver().OperationalError as error:
+            if "decode" not in str(error):
+                raise explain(error, self.path) from error
+        # Text that is no UTF-8: a damaged file, or another program's. Show what can be shown.
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
+        return self._rows(sql, values)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turns what damaged content raises into one sentence."""
+        try:
+            yield
+        except driver_error() as error:
+            raise explain(error, self.path) from error
+        except (BlockDamaged, msgspec.DecodeError, ValueError, TypeError, IndexError, KeyError) as error:
+            raise StoreError(
+                f"{self.path} is damaged ({error}): what other traces hold may still be readable"
+            ) from error
+
+    def _live(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError(f"{self.path} was closed")
+        return self._connection
+
+
+def _merge_at(locators: Sequence[int], blocks: dict[int, list[memoryview]]) -> SpanPart:
+    return merge(decode(blocks[locator >> 8][locator & 0xFF]) for locator in locators)
+
+
+def _span_rows(rows: Sequence[tuple[Any, ...]]) -> list[SpanRow]:
+    kinds, statuses = KINDS, _STATUSES
+    return [
+        SpanRow(span, parent, name, kinds[kind], statuses[status], *rest)
+        for span, parent, name, kind, status, *rest in rows
+    ]
+
+
+def _summary(
+    trace_id: bytes,
+    name: str,
+    status: int,
+    start_ns: int,
+    last_ns: int,
+    spans: int,
+    errors: int,
+    running: int,
+    llm_calls: int,
+    session: str | None,
+    user: str | None,
+    project: str | None,
+    tags: str | None,
+    metadata: str | None,
+    models: str | None,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    cost_pico_usd: int | None,
+    preview: str | None,
+    dropped: int,
+    change: int,
+) -> TraceSummary:
+    load = msgspec.json.decode
+    return TraceSummary(
+        trace_id=trace_id,
+        name=name,
+        status=_STATUSES[status],
+        start_ns=start_ns,
+        end_ns=None if running else last_ns,
+        spans=spans,
+        errors=errors,
+        running=running,
+        llm_calls=llm_calls,
+        session=session,
+        user=user,
+        project=project,
+        tags=tuple(load(tags)) if tags else (),
+        metadata=load(metadata) if metadata else {},
+        models=tuple(load(models)) if models else (),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost_usd=None if cost_pico_usd is None else cost_pico_usd / PICO,
+        preview=preview,
+        dropped=dropped,
+        change=change,
+    )
+
+
+def _id_range(text: str) -> tuple[bytes, bytes] | None:
+    """The lowest and highest trace id that start with this hex text; None where it is none."""
+    digits = text.strip().lower()
+    if not digits or len(digits) > 32 or not set(digits) <= set("0123456789abcdef"):
+        return None
+    return bytes.fromhex(digits.ljust(32, "0")), bytes.fromhex(digits.ljust(32, "f"))

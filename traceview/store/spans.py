@@ -1,0 +1,255 @@
+"""One span as the writer sees it during a transaction: its row, and what the parts of this batch add to it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from traceview.protocol.records import KINDS, Facts, SpanPart, Status
+from traceview.store.columns import (
+    COUNTED,
+    INTERRUPTED,
+    KIND_SAID,
+    PICO,
+    START_ARRIVAL,
+    START_GUESSED,
+)
+
+KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
+LLM: Final = KIND_NUMBERS["llm"]
+_OTHER: Final = KIND_NUMBERS["other"]
+_RUNNING, _OK, _ERROR, _INTERRUPTED = (int(status) for status in Status)
+# A row is for lists and timelines; the whole text stays in the span's parts.
+_MAX_TEXT: Final = 4_000
+_MAX_TOKENS: Final = 2**53
+_MAX_COST_USD: Final = 1e6
+
+NOTHING: Final = Facts()
+
+# What a span adds to its trace: status, start, last, model, counted, input tokens, output tokens, cost in pico-USD.
+Share = tuple[int, int, int, str | None, bool, int | None, int | None, int | None]
+
+
+class SpanState:
+    """A span's row, mutable while a batch is merged. `old` is what it added to its trace before, None if it is new."""
+
+    __slots__ = (
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "change",
+        "cost_usd",
+        "detail",
+        "dirty",
+        "end_ns",
+        "entries",
+        "event_count",
+        "flags",
+        "input_tokens",
+        "kind",
+        "model",
+        "name",
+        "old",
+        "old_kind",
+        "old_parent",
+        "output_tokens",
+        "parent_id",
+        "preview",
+        "provider",
+        "reasoning_tokens",
+        "recounted",
+        "said_status",
+        "source_no",
+        "span_id",
+        "start_ns",
+        "status",
+        "status_message",
+    )
+
+    def __init__(self, span_id: bytes, source_no: int | None) -> None:
+        self.span_id = span_id
+        self.parent_id: bytes | None = None
+        self.name = ""
+        self.kind = _OTHER
+        self.status = _RUNNING
+        self.status_message: str | None = None
+        self.start_ns = 0
+        self.end_ns: int | None = None
+        self.model: str | None = None
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
+        self.cache_read_tokens: int | None = None
+        self.cache_write_tokens: int | None = None
+        self.reasoning_tokens: int | None = None
+        self.cost_usd: float | None = None
+        self.detail: str | None = None
+        self.event_count = 0
+        self.change = 0
+        self.provider: str | None = None
+        self.said_status: int | None = None
+        self.flags = START_GUESSED | START_ARRIVAL
+        self.source_no = source_no
+        self.entries = b""
+        self.preview: str | None = None
+        self.old: Share | None = None
+        self.old_kind: int | None = None
+        self.old_parent: bytes | None = None
+        self.dirty = self.recounted = False
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> SpanState:
+        """The span as the store has it; `row` follows SPAN_COLUMNS."""
+        state = cls.__new__(cls)
+        (
+            _,
+            state.span_id,
+            state.parent_id,
+            state.name,
+            state.kind,
+            state.status,
+            state.status_message,
+            state.start_ns,
+            state.end_ns,
+            state.model,
+            state.input_tokens,
+            state.output_tokens,
+            state.cache_read_tokens,
+            state.cache_write_tokens,
+            state.reasoning_tokens,
+            state.cost_usd,
+            state.detail,
+            state.event_count,
+            state.change,
+            state.provider,
+            state.said_status,
+            state.flags,
+            state.source_no,
+            state.entries,
+        ) = row
+        state.preview = None
+        state.old = state.share()
+        state.old_kind = state.kind
+        state.old_parent = state.parent_id
+        state.dirty = state.recounted = False
+        return state
+
+    def row(self, trace_no: int) -> tuple[Any, ...]:
+        """The row to write, in the order of SPAN_COLUMNS."""
+        return (
+            trace_no,
+            self.span_id,
+            self.parent_id,
+            self.name,
+            self.kind,
+            self.status,
+            self.status_message,
+            self.start_ns,
+            self.end_ns,
+            self.model,
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_read_tokens,
+            self.cache_write_tokens,
+            self.reasoning_tokens,
+            self.cost_usd,
+            self.detail,
+            self.event_count,
+            self.change,
+            self.provider,
+            self.said_status,
+            self.flags,
+            self.source_no,
+            self.entries,
+        )
+
+    def share(self) -> Share:
+        """What the span adds to its trace as it is now."""
+        start, end = self.start_ns, self.end_ns
+        last = start if end is None or end < start else end
+        if not self.flags & COUNTED:
+            return self.status, start, last, self.model, False, None, None, None
+        cost = None if self.cost_usd is None else round(self.cost_usd * PICO)
+        return self.status, start, last, self.model, True, self.input_tokens, self.output_tokens, cost
+
+    def absorb(self, part: SpanPart, facts: Facts, now_ns: int) -> None:
+        """Takes over what a part says (its events are counted by the caller). `now_ns` is the time of arrival."""
+        if part.parent_id is not None:
+            self.parent_id = part.parent_id
+        if part.name is not None:
+            self.name = _short(part.name)
+        if part.end_ns is not None:
+            self.end_ns = part.end_ns
+        self._absorb_start(part, now_ns)
+        if part.status_message is not None:
+            self.status_message = _short(part.status_message)
+        if part.status is not None and part.status != _RUNNING:
+            self.said_status = int(part.status)
+        kind = facts.kind
+        if part.kind is not None:
+            self.flags |= KIND_SAID
+            self.kind = KIND_NUMBERS.get(kind or part.kind.lower(), _OTHER)
+        elif kind is not None and not self.flags & KIND_SAID:
+            self.kind = KIND_NUMBERS.get(kind, _OTHER)
+        if facts is not NOTHING:
+            self._absorb_facts(facts)
+        self.settle_status()
+        self.dirty = True
+
+    def settle_status(self) -> None:
+        """Derives the status: a span runs until its end is known; unset counts as ok."""
+        if self.end_ns is not None:
+            self.status = _OK if self.said_status is None else self.said_status
+        elif self.flags & INTERRUPTED or self.said_status == _INTERRUPTED:
+            self.status = _INTERRUPTED
+        else:
+            self.status = _RUNNING
+
+    def _absorb_start(self, part: SpanPart, now_ns: int) -> None:
+        flags = self.flags
+        if part.start_ns is not None:
+            self.start_ns = part.start_ns
+            self.flags = flags & ~(START_GUESSED | START_ARRIVAL)
+        elif flags & START_GUESSED:
+            times = [event.time_ns for event in part.events]
+            if part.end_ns is not None:
+                times.append(part.end_ns)
+            if not flags & START_ARRIVAL:
+                times.append(self.start_ns)
+            if times:
+                self.start_ns = min(times)
+                self.flags = flags & ~START_ARRIVAL
+            elif not self.start_ns:
+                self.start_ns = now_ns
+
+    def _absorb_facts(self, facts: Facts) -> None:
+        if facts.model is not None:
+            self.model = _short(facts.model)
+        if facts.provider is not None:
+            self.provider = _short(facts.provider)
+        if facts.input_tokens is not None:
+            self.input_tokens = _tokens(facts.input_tokens)
+        if facts.output_tokens is not None:
+            self.output_tokens = _tokens(facts.output_tokens)
+        if facts.cache_read_tokens is not None:
+            self.cache_read_tokens = _tokens(facts.cache_read_tokens)
+        if facts.cache_write_tokens is not None:
+            self.cache_write_tokens = _tokens(facts.cache_write_tokens)
+        if facts.reasoning_tokens is not None:
+            self.reasoning_tokens = _tokens(facts.reasoning_tokens)
+        if facts.cost_usd is not None:
+            self.cost_usd = _cost(facts.cost_usd)
+        if facts.detail is not None:
+            self.detail = _short(facts.detail)
+        if facts.preview is not None:
+            self.preview = _short(facts.preview)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+
+
+def _tokens(count: int) -> int | None:
+    return count if 0 <= count <= _MAX_TOKENS else None
+
+
+def _cost(usd: float) -> float | None:
+    return usd if math.isfinite(usd) and abs(usd) <= _MAX_COST_USD else None

@@ -1,0 +1,296 @@
+"""The one connection that writes a store: merges span parts into it, a batch a transaction, each part once."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from traceview.protocol.records import SpanPart
+from traceview.store.batch import Batch, Understand
+from traceview.store.blocks import BlockPacker
+from traceview.store.driver import driver_error
+from traceview.store.encoding import clean_part, clean_text, encode
+from traceview.store.errors import StoreError, explain, is_environment
+from traceview.store.opening import Durability, Journal, open_writable
+from traceview.store.sources import SourceState, find_source, new_source
+
+_log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+_TOTALS: Final = ("change", "traces", "spans", "dropped", "dead_letters")
+
+
+class StoreWriter:
+    """Writes span parts to a store. One thread uses it at a time; a store has one writer.
+
+    `understand` says what a part's attributes mean. `durability` says what a return from `apply()` promises: that the
+    batch survives the death of any process ("process"), or loss of power as well ("power").
+
+    Raises StoreError where the file can't be opened as a store; it is created where there is none, and an older one is
+    brought up to date after a backup. After an input/output error every further call fails: what is on the disk is
+    then uncertain, so reopen the store, which lets SQLite recover it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        understand: Understand,
+        *,
+        durability: Durability = "process",
+        journal: Journal = "wal",
+    ) -> None:
+        self._path = path
+        self._understand = understand
+        self._connection: sqlite3.Connection | None = open_writable(path, durability, journal)
+        self._complained = False
+        try:
+            self._totals = self._read_totals()
+            self._next_trace = self._highest("trace_no", "trace") + 1
+            self._packer = BlockPacker(self._highest("block_no", "payload_block") + 1)
+        except driver_error() as error:
+            self.close()
+            raise explain(error, path) from error
+
+    def apply(
+        self,
+        parts: Sequence[SpanPart],
+        *,
+        session: bytes | None = None,
+        seq: int | None = None,
+        dropped: int = 0,
+        resource: dict[str, Any] | None = None,
+    ) -> int:
+        """Stores parts in one transaction; returns how many spans are new or changed. Committed when it returns.
+
+        A part that the store has already changes nothing. With `session` and `seq`, a batch whose number is not above
+        the session's last committed one is skipped whole. `dropped` counts spans that the program lost since its last
+        batch: they are noted at the trace it was writing to. `resource` describes the session's process and is kept
+        once, for the payloads of all its spans. A session that speaks again after `interrupt()` is alive: its open
+        spans run again.
+
+        A part that can't be stored is set aside (dead letter), the others are stored. Raises StoreBusy where the same
+        call may be tried again later, StoreError where that is useless; then nothing of the batch is stored.
+        """
+        return self._transact(lambda: self._apply(parts, session, seq, dropped, resource))
+
+    def interrupt(self, session: bytes | None = None) -> int:
+        """Marks the running spans of a session whose process is gone as interrupted; returns how many.
+
+        Without a session: running spans that came from none (files, OTLP). If the end of a span arrives later after
+        all, it counts.
+        """
+        return self._transact(lambda: self._interrupt(session))
+
+    def last_seq(self, session: bytes) -> int:
+        """The number of the last batch of the session that is committed, -1 if there is none."""
+        try:
+            source = find_source(self._open(), session)
+        except driver_error() as error:
+            raise explain(error, self._path) from error
+        return -1 if source is None or source.last_seq is None else source.last_seq
+
+    def open_sessions(self) -> list[bytes]:
+        """The sessions that have running spans: after a restart, those whose processes are gone want `interrupt()`."""
+        sql = (
+            "SELECT session FROM source WHERE NOT interrupted AND EXISTS"
+            " (SELECT 1 FROM span WHERE span.source_no = source.source_no AND end_ns IS NULL)"
+        )
+        try:
+            return [row[0] for row in self._open().execute(sql).fetchall()]
+        except driver_error() as error:
+            raise explain(error, self._path) from error
+
+    def close(self) -> None:
+        """Closes the file; safe twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    # --- transactions
+
+    def _transact(self, work: Callable[[], int]) -> int:
+        connection = self._open()
+        mark = self._packer.mark()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                answer = work()
+                connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back(connection)
+                self._packer.restore(mark)
+                raise
+        except driver_error() as error:
+            raise self._failed(error) from error
+        return answer
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        if connection.in_transaction:  # SQLite rolls back by itself when the disk is full
+            connection.execute("ROLLBACK")
+        self._totals = self._read_totals()
+        self._next_trace = self._highest("trace_no", "trace") + 1
+
+    def _failed(self, error: BaseException) -> StoreError:
+        return explain(error, self._path)
+
+    def _apply(
+        self,
+        parts: Sequence[SpanPart],
+        session: bytes | None,
+        seq: int | None,
+        dropped: int,
+        resource: dict[str, Any] | None,
+    ) -> int:
+        connection = self._open()
+        now_ns = time.time_ns()
+        source = None
+        if session is not None:
+            source = find_source(connection, session) or new_source(connection, session, now_ns)
+            if seq is not None and source.last_seq is not None and seq <= source.last_seq:
+                return 0
+        try:
+            changed = self._store(parts, source, dropped, now_ns)
+        except Exception as error:
+            if is_environment(error):
+                raise
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            self._packer.restore(self._packer.mark())
+            changed = self._salvage(parts, source, dropped, now_ns, error)
+        if source is not None:
+            source.last_seq = source.last_seq if seq is None else seq
+            source.last_ns = now_ns
+            source.dropped += dropped
+            source.interrupted = False
+            if resource:
+                source.describe(resource)
+            source.save(connection)
+        self._totals["dropped"] += dropped
+        self._save_totals()
+        return changed
+
+    def _store(self, parts: Sequence[SpanPart], source: SourceState | None, dropped: int, now_ns: int) -> int:
+        batch = self._batch(source, now_ns)
+        if source is not None and source.interrupted:
+            batch.set_interrupted(source.source_no, False)
+        batch.take(parts)
+        lost_in = source.trace_no if source is not None else None
+        if dropped:
+            lost_in = lost_in or batch.last_trace_no(parts)
+            if lost_in is not None:
+                batch.add_dropped(lost_in, dropped)
+        self._finish(batch)
+        if source is not None:
+            source.trace_no = batch.last_trace_no(parts) or source.trace_no
+        return batch.changed_spans
+
+    def _interrupt(self, session: bytes | None) -> int:
+        connection = self._open()
+        source = None if session is None else find_source(connection, session)
+        if session is not None and source is None:
+            return 0
+        batch = self._batch(source, time.time_ns())
+        batch.set_interrupted(None if source is None else source.source_no, True)
+        self._finish(batch)
+        if source is not None:
+            source.interrupted = True
+            source.save(connection)
+        self._save_totals()
+        return batch.changed_spans
+
+    def _batch(self, source: SourceState | None, now_ns: int) -> Batch:
+        return Batch(
+            self._open(),
+            self._packer,
+            self._understand,
+            change=self._totals["change"] + 1,
+            next_trace=self._next_trace,
+            now_ns=now_ns,
+            source_no=None if source is None else source.source_no,
+        )
+
+    def _finish(self, batch: Batch) -> None:
+        batch.write()
+        self._next_trace = batch.next_trace
+        self._totals["traces"] += batch.new_traces
+        self._totals["spans"] += batch.new_spans
+        if batch.wrote:
+            self._totals["change"] += 1
+        if batch.understanding_failed is not None:
+            self._complain("a span's attributes could not be understood", batch.understanding_failed)
+
+    # --- parts that can't be stored
+
+    def _salvage(
+        self,
+        parts: Sequence[SpanPart],
+        source: SourceState | None,
+        dropped: int,
+        now_ns: int,
+        error: Exception,
+    ) -> int:
+        """Stores what can be stored of a batch that failed, by halves; what fails alone becomes a dead letter."""
+        if len(parts) <= 1:
+            for part in parts:
+                self._set_aside(part, error, now_ns)
+            return 0
+        connection = self._open()
+        middle = len(parts) // 2
+        changed = 0
+        for half, lost in ((parts[:middle], dropped), (parts[middle:], 0)):
+            totals, next_trace, mark = dict(self._totals), self._next_trace, self._packer.mark()
+            connection.execute("SAVEPOINT half")
+            try:
+                changed += self._store(half, source, lost, now_ns)
+            except Exception as failure:
+                if is_environment(failure):
+                    raise
+                connection.execute("ROLLBACK TO half")
+                self._totals, self._next_trace = totals, next_trace
+                self._packer.restore(mark)
+                changed += self._salvage(half, source, lost, now_ns, failure)
+            connection.execute("RELEASE half")
+        return changed
+
+    def _set_aside(self, part: SpanPart, error: Exception, now_ns: int) -> None:
+        try:
+            record = encode(clean_part(part))
+        except Exception:
+            record = encode(clean_text(repr(part)))
+        letter = self._highest("letter_no", "dead_letter") + 1
+        self._open().execute(
+            "INSERT INTO dead_letter (letter_no, part, reason, time_ns) VALUES (?, ?, ?, ?)",
+            (letter, record, clean_text(f"{type(error).__name__}: {error}"), now_ns),
+        )
+        self._totals["dead_letters"] += 1
+        self._complain("a span could not be stored and was set aside as a dead letter", error)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        if not self._complained:
+            self._complained = True
+            _log.warning(
+                "%s: %s (%s: %s); further ones are only counted", self._path, what, type(error).__name__, error
+            )
+
+    # --- small things
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError(f"{self._path} was closed")
+        return self._connection
+
+    def _read_totals(self) -> dict[str, int]:
+        found = dict(self._open().execute("SELECT key, value FROM meta").fetchall())
+        return {key: int(found.get(key, 0)) for key in _TOTALS}
+
+    def _save_totals(self) -> None:
+        rows = [(value, key) for key, value in self._totals.items()]
+        self._open().executemany("UPDATE meta SET value = ? WHERE key = ?", rows)
+
+    def _highest(self, column: str, table: str) -> int:
+        (highest,) = self._open().execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()  # noqa: S608
+        return int(highest)
