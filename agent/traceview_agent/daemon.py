@@ -1,0 +1,200 @@
+"""Puts the daemon together: what starts in which order, what stops in the opposite one, and what it says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from traceview.conventions import facts
+from traceview.protocol.control import AgentFile, AgentStatus, Receiver
+from traceview.protocol.places import OTLP_HTTP_PORT, Places
+from traceview.protocol.version import VERSION
+from traceview.store import StoreError
+from traceview_agent.control_server import ControlServer
+from traceview_agent.dead_letters import DeadLetters
+from traceview_agent.importer import Importer
+from traceview_agent.instance import AlreadyRunningError, locks_for, write_agent_file
+from traceview_agent.intake import Intake
+from traceview_agent.limits import most_connections
+from traceview_agent.meters import Meters
+from traceview_agent.otlp_http import OtlpHttpReceiver
+from traceview_agent.writer import Durability, Settled, Writer
+from traceview_agent.zmq_receiver import ZmqReceiver
+
+log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen. Port 0 takes any free one; durability "power" survives power loss, "process" any kill."""
+
+    otlp_port: int = OTLP_HTTP_PORT
+    durability: Durability = "process"
+
+
+class CannotStart(Exception):
+    """The daemon can't run; the message is one sentence, `code` the exit code: 1 another runs, 2 place or store."""
+
+    def __init__(self, message: str, code: int = 2) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _Way(Protocol):
+    """A way in. Where it can't listen, `receiver.error` says why and the daemon goes on with the others."""
+
+    @property
+    def receiver(self) -> Receiver: ...
+    async def start(self) -> None: ...
+    async def pause(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class Daemon:
+    """One daemon. `start` and `stop` belong to one event loop; `stop` is safe twice and takes at most five seconds."""
+
+    def __init__(self, places: Places, options: Options) -> None:
+        self._places, self._options = places, options
+        self._started_ns = time.time_ns()
+        self._meters = Meters()
+        self._intake = Intake()
+        letters = DeadLetters(places.home / "rejected.jsonl")
+        self._writer = Writer(
+            places.store, facts, self._intake, self._meters, letters, self._deliver, durability=options.durability
+        )
+        self._ways: tuple[_Way, ...] = (
+            ZmqReceiver(
+                places.endpoint, self._intake, self._meters, letters, self._problem, max_connections=most_connections()
+            ),
+            OtlpHttpReceiver(options.otlp_port, self._intake, self._meters, self._problem),
+        )
+        self._importer = Importer(self._intake, places.store)
+        verbs = {"status": self._obey_status, "stop": self._obey_stop, "import": self._importer.obey}
+        self._control = ControlServer(places, verbs)
+        self._stop_asked = asyncio.Event()
+        self._started = contextlib.AsyncExitStack()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Starts everything, or nothing: raises CannotStart."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            await self._start()
+        except AlreadyRunningError as error:
+            await self.stop()
+            raise CannotStart(str(error), 1) from error
+        except StoreError as error:
+            await self.stop()
+            raise CannotStart(str(error)) from error
+        except OSError as error:
+            await self.stop()
+            where = error.filename or self._places.home
+            message = f"{where} can't be used ({error.strerror or error}): choose another folder with TRACEVIEW_HOME"
+            raise CannotStart(message) from error
+
+    async def _start(self) -> None:
+        # What is registered first stops last. Ways in are closed only after the writer has had everything
+        # acknowledged, but take nothing more before it drains: hence pause and stop.
+        self._places.prepare()
+        self._places.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for lock in locks_for(self._places):
+            lock.acquire()
+            self._started.callback(lock.release)
+        for way in self._ways:
+            self._started.push_async_callback(way.stop)
+        self._started.push_async_callback(self._drain)
+        self._writer.start()
+        for way in self._ways:
+            await way.start()
+            self._started.push_async_callback(way.pause)
+            self._tell(way.receiver)
+        await self._control.start()
+        self._started.push_async_callback(self._control.stop)
+        self._started.callback(self._importer.cancel)
+        about = AgentFile(pid=os.getpid(), version=VERSION, control_port=self._control.port, token=self._control.token)
+        write_agent_file(self._places.agent_file, about)
+        self._started.callback(self._places.agent_file.unlink, missing_ok=True)
+        log.info("started (pid %d, store %s)", os.getpid(), self._places.store)
+
+    async def run(self) -> None:
+        """Serves until someone asks it to stop."""
+        try:
+            await self._stop_asked.wait()
+        finally:
+            await self.stop()
+
+    def ask_to_stop(self) -> None:
+        """Makes `run` end; to be called on the event loop."""
+        self._stop_asked.set()
+
+    async def stop(self) -> None:
+        """Stops what was started, in the opposite order; what is queued is written first."""
+        stack = self._started.pop_all()
+        await stack.aclose()
+
+    def status(self) -> AgentStatus:
+        """What the daemon says of itself."""
+        store = self._places.store
+        return AgentStatus(
+            pid=os.getpid(),
+            version=VERSION,
+            started_ns=self._started_ns,
+            store=str(store),
+            store_bytes=sum(_size(store.with_name(store.name + end)) for end in ("", "-wal")),
+            spans=self._meters.spans,
+            rejected=self._meters.rejected,
+            dropped=self._meters.dropped,
+            queued=self._intake.queued,
+            spans_per_second=self._meters.spans_per_second,
+            receivers=tuple(way.receiver for way in self._ways),
+            problem=self._problem(),
+        )
+
+    def _problem(self) -> str | None:
+        return self._writer.problem
+
+    async def _drain(self) -> None:
+        # In a thread, since the acknowledgements of what is written run on the loop.
+        if not await asyncio.to_thread(self._writer.stop, _DRAIN_SECONDS):
+            log.error("the store did not answer in time; what was not acknowledged will be sent again")
+
+    def _deliver(self, settled: Settled) -> None:
+        """Called on the writer's thread."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for the outcome any more
+            self._loop.call_soon_threadsafe(_tell_outcomes, settled)
+
+    def _tell(self, receiver: Receiver) -> None:
+        if receiver.error is None:
+            log.info("%s listens on %s", receiver.name, receiver.address)
+        else:
+            log.warning("%s: %s", receiver.name, receiver.error)
+
+    async def _obey_status(self, request: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = msgspec.to_builtins(self.status())
+        return answer
+
+    async def _obey_stop(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.ask_to_stop()
+        return {"stopping": os.getpid()}
+
+
+def _tell_outcomes(settled: Settled) -> None:
+    for load, outcome in settled:
+        load.done(outcome)
+
+
+def _size(path: os.PathLike[str]) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0

@@ -1,0 +1,130 @@
+"""The one bounded queue between receivers and the writer: loads go in on any thread, the writer takes them out."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from traceview.protocol.records import SpanPart
+
+# Both bounds hold together. 50,000 spans is about a second of writing at full rate; 64 MiB as they came on the wire
+# are some 200 MiB as Python objects, which keeps the daemon below its ceiling of 512 MiB under overload.
+MAX_SPANS = 50_000
+MAX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The load is committed. `upto` is the session's last committed batch; `rejected` parts could not be stored."""
+
+    upto: int | None = None
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The load was not taken, since batches between `upto` and it have not arrived: all after `upto` is wanted."""
+
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """The daemon stops and could not write the load; `reason` is one sentence."""
+
+    reason: str
+
+
+Outcome = Stored | Missing | Unstored
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """What one message or request brought. `size` is its bytes as they came; `done` is called on the event loop.
+
+    `session`, `seq`, `dropped` and `resource` are those of our SDK's batches and of its Hello.
+    """
+
+    parts: Sequence[SpanPart]
+    size: int
+    done: Callable[[Outcome], None]
+    source: str
+    session: bytes | None = None
+    seq: int | None = None
+    dropped: int = 0
+    resource: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def weight(self) -> int:
+        """What the load counts against the bound of spans: an empty one counts too."""
+        return max(1, len(self.parts))
+
+
+class Intake:
+    """A queue bounded by spans and bytes. What the writer has taken counts until it is settled."""
+
+    def __init__(self, max_spans: int = MAX_SPANS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_spans, self._max_bytes = max_spans, max_bytes
+        self._waiting: deque[Load] = deque()
+        self._spans = self._bytes = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @property
+    def queued(self) -> int:
+        """Spans that came in and are not committed yet."""
+        return self._spans
+
+    def has_room(self, weight: int, size: int) -> bool:
+        """Whether a load like this would be taken now. A load above the bounds is taken when the queue is empty."""
+        if self._closed:
+            return False
+        return not self._spans or (self._spans + weight <= self._max_spans and self._bytes + size <= self._max_bytes)
+
+    def offer(self, load: Load) -> bool:
+        """Takes the load, or answers False at once: the queue is full or closed."""
+        with self._changed:
+            if not self.has_room(load.weight, load.size):
+                return False
+            self._waiting.append(load)
+            self._spans += load.weight
+            self._bytes += load.size
+            self._changed.notify_all()
+            return True
+
+    def put(self, load: Load, given_up: Callable[[], bool]) -> bool:
+        """Waits for room, then takes the load; False once closed or `given_up()`, which is asked ten times a second."""
+        while not self.offer(load):
+            with self._changed:
+                if self._closed or given_up():
+                    return False
+                self._changed.wait(0.1)
+        return True
+
+    def take(self, max_spans: int) -> list[Load]:
+        """Waits for loads and returns all there are up to `max_spans` (one at least); empty once closed and drained."""
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            taken: list[Load] = []
+            spans = 0
+            while self._waiting and (not taken or spans + self._waiting[0].weight <= max_spans):
+                taken.append(self._waiting.popleft())
+                spans += taken[-1].weight
+            return taken
+
+    def settle(self, loads: Sequence[Load]) -> None:
+        """Gives back the room of loads whose fate is decided."""
+        with self._changed:
+            self._spans -= sum(load.weight for load in loads)
+            self._bytes -= sum(load.size for load in loads)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Takes nothing more; what is queued can still be taken out. Safe twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

@@ -1,0 +1,232 @@
+"""The one thread that writes: takes what is queued, commits it, and only then has it acknowledged."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+from traceview.protocol.records import Facts, SpanPart
+from traceview.store import StoreBusy, StoreError, StoreWriter
+from traceview_agent.dead_letters import DeadLetters
+from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored, Unstored
+from traceview_agent.meters import Meters
+
+log = logging.getLogger(__name__)
+
+# 5,000 spans are about 50 ms of writing: the longest a transaction should take.
+MAX_SPANS: Final = 5_000
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 5.0
+
+Durability = Literal["process", "power"]
+Settled = list[tuple[Load, Outcome]]
+_Answer = TypeVar("_Answer")
+
+
+class Writer:
+    """Owns the store. `deliver` is called on the writer's thread with what is decided, after each commit."""
+
+    def __init__(
+        self,
+        path: Path,
+        understand: Callable[[SpanPart], Facts],
+        intake: Intake,
+        meters: Meters,
+        dead_letters: DeadLetters,
+        deliver: Callable[[Settled], None],
+        *,
+        durability: Durability = "process",
+    ) -> None:
+        self._path = path
+        self._understand = understand
+        self._intake, self._meters, self._dead_letters = intake, meters, dead_letters
+        self._deliver = deliver
+        self._durability = durability
+        self._asked: dict[bytes, int] = {}
+        self._give_up = threading.Event()
+        self._opened: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.problem: str | None = None
+
+    def start(self) -> None:
+        """Opens the store on the writer's thread; raises StoreError (or OSError) where that fails."""
+        self._thread.start()
+        self._opened.result()
+
+    def stop(self, timeout: float) -> bool:
+        """Writes what is queued, for `timeout` seconds at most, and closes the store. Safe twice; False if it hangs."""
+        self._intake.close()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+            self._give_up.set()
+            self._thread.join(1.0)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            store = _Store(self._path, self._understand, self._durability)
+        except BaseException as error:
+            self._opened.set_exception(error)
+            return
+        self._opened.set_result(None)
+        try:
+            while loads := self._intake.take(MAX_SPANS):
+                for group in _by_session(loads):
+                    settled = self._settle(store, group)
+                    self._intake.settle(group)
+                    self._deliver(settled)
+        finally:
+            store.close()
+
+    def _settle(self, store: _Store, loads: list[Load]) -> Settled:
+        """Commits the loads of one session that are next in order; asks for those that are missing between them."""
+        settled: list[tuple[Load, Outcome]] = []
+        try:
+            session = loads[0].session
+            if session is not None:
+                last = self._patiently(store, lambda writer: writer.last_seq(session))
+                loads, settled = self._in_order(session, last, loads)
+            if loads:
+                settled += self._patiently(store, lambda writer: self._apply(writer, loads))
+        except _GaveUp:
+            settled += [(load, Unstored(self.problem or "the daemon stops")) for load in loads]
+        return settled
+
+    def _patiently(self, store: _Store, call: Callable[[StoreWriter], _Answer]) -> _Answer:
+        """Calls until the store can be used, however long that takes; raises _GaveUp when the daemon stops."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                answer = call(store.writer())
+            except StoreBusy as error:
+                self._say(str(error))
+            except Exception as error:
+                # The thread must outlive any fault: without it nothing is stored, and nobody is told. After an
+                # input/output error only a store opened anew can be trusted.
+                store.close()
+                self._say(str(error) if isinstance(error, StoreError) else f"{self._path} can't be written: {error!r}")
+            else:
+                self._say(None)
+                return answer
+            if self._give_up.wait(pause):
+                raise _GaveUp
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _say(self, problem: str | None) -> None:
+        if problem == self.problem:
+            return
+        if problem is None:
+            log.info("the store can be written again")
+        else:
+            log.warning("nothing is acknowledged: %s", problem)
+        self.problem = problem
+
+    def _in_order(self, session: bytes, last: int, loads: list[Load]) -> tuple[list[Load], list[tuple[Load, Outcome]]]:
+        """The loads that continue the session without a gap, and what is decided for the others."""
+        run: list[Load] = []
+        settled: list[tuple[Load, Outcome]] = []
+        for load in sorted(loads, key=_seq):
+            # A session's first batch has number 1 (or 0, from those who count so).
+            expected = _seq(run[-1]) + 1 if run else last + 1 if last >= 0 else min(_seq(load), 1)
+            if _seq(load) < expected:
+                settled.append((load, Stored(last)))
+            elif _seq(load) == expected or self._has_no_more(session, _seq(load)):
+                self._asked.pop(session, None)
+                run.append(load)
+            else:
+                settled.append((load, Missing(last)))
+        return run, settled
+
+    def _has_no_more(self, session: bytes, seq: int) -> bool:
+        """Whether the program was asked for what lies before `seq` and begins there again: it has nothing older.
+
+        That happens when the store is new and the program is not: what was acknowledged before is gone on both sides.
+        """
+        asked = self._asked.get(session)
+        if asked == seq:
+            return True
+        self._asked[session] = seq if asked is None else min(asked, seq)
+        return False
+
+    def _apply(self, writer: StoreWriter, loads: list[Load]) -> Settled:
+        """Commits loads of one session in one transaction. Raises StoreError."""
+        session, upto, dropped = loads[0].session, loads[-1].seq, sum(load.dropped for load in loads)
+        parts = [part for load in loads for part in load.parts]
+        resource = loads[-1].resource or None
+        rejected = False
+        try:
+            writer.apply(parts, session=session, seq=upto, dropped=dropped, resource=resource)
+        except StoreError:
+            raise
+        except Exception as error:
+            # The store sets bad values aside by itself, so this is a fault of ours. It must not be met again for ever.
+            log.exception("a batch from %s can't be stored; the daemon goes on without it", loads[0].source)
+            writer.apply((), session=session, seq=upto, dropped=dropped)
+            self._bury(loads, error)
+            rejected = True
+        self._meters.add_stored(0 if rejected else sum(part.end_ns is not None for part in parts), dropped)
+        return [(load, Stored(upto, len(load.parts) if rejected else 0)) for load in loads]
+
+    def _bury(self, loads: list[Load], error: Exception) -> None:
+        for load in loads:
+            self._meters.add_rejected(len(load.parts))
+            for part in load.parts:
+                self._dead_letters.keep(load.source, repr(error), repr(part).encode(errors="backslashreplace"))
+
+
+class _GaveUp(Exception):
+    """The daemon stops and the store still can't be written."""
+
+
+class _Store:
+    """The open store, and the file it is in: what is written to a file that was deleted or replaced would be lost."""
+
+    def __init__(self, path: Path, understand: Callable[[SpanPart], Facts], durability: Durability) -> None:
+        self._path, self._understand, self._durability = path, understand, durability
+        self._writer: StoreWriter | None = self._open()
+        self._file = _file_at(path)
+
+    def writer(self) -> StoreWriter:
+        """The writer, opened anew if it was closed; raises StoreError, also when the file is not what it was."""
+        found = _file_at(self._path)
+        if found != self._file:
+            fate = "was deleted" if found is None else "was replaced by another file"
+            raise StoreError(
+                f"{self._path} {fate} while the daemon runs: "
+                "put it back, or go on with what is there by `traceview-agent stop` and `start`"
+            )
+        if self._writer is None:
+            self._writer = self._open()
+        return self._writer
+
+    def _open(self) -> StoreWriter:
+        return StoreWriter(self._path, self._understand, durability=self._durability)
+
+    def close(self) -> None:
+        """Closes the store; safe twice."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
+
+
+def _by_session(loads: list[Load]) -> list[list[Load]]:
+    groups: dict[bytes | None, list[Load]] = {}
+    for load in loads:
+        groups.setdefault(load.session, []).append(load)
+    return list(groups.values())
+
+
+def _seq(load: Load) -> int:
+    return load.seq or 0

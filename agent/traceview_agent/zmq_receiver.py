@@ -1,0 +1,286 @@
+"""The way in for our SDK: a ZeroMQ ROUTER that speaks protocol/wire.py and acknowledges what is committed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket as sockets
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, cast
+
+import msgspec
+import zmq
+import zmq.asyncio
+
+from traceview.protocol import wire
+from traceview.protocol.control import Receiver
+from traceview.protocol.records import SpanPart
+from traceview_agent.connection_gate import ConnectionGate
+from traceview_agent.dead_letters import DeadLetters
+from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored
+from traceview_agent.meters import Meters
+from traceview_agent.sessions import Session, Sessions
+
+log = logging.getLogger(__name__)
+
+_FULL_RETRY_MS: Final = 100
+_GAP_RETRY_MS: Final = 10
+_PROBLEM_RETRY_MS: Final = 1000
+_LINGER_MS: Final = 200
+_FRAMES_PER_BREATH: Final = 1000
+# A batch with more bad records than this is no batch of ours; reading it to its end could take minutes.
+_MOST_FAULTS: Final = 1000
+_MOST_LETTERS: Final = 20
+_SOURCE: Final = "ZeroMQ"
+
+
+class ZmqReceiver:
+    """Reads batches into the intake. `problem` says why the store can't be written, or None."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        intake: Intake,
+        meters: Meters,
+        dead_letters: DeadLetters,
+        problem: Callable[[], str | None],
+        *,
+        max_connections: int = 10_000,
+    ) -> None:
+        self._endpoint = endpoint
+        self._intake, self._meters, self._dead_letters = intake, meters, dead_letters
+        self._problem = problem
+        self._sessions = Sessions()
+        self._acks: dict[bytes, int] = {}
+        self._told: set[str] = set()
+        self._max_connections = max_connections
+        self._context: zmq.asyncio.Context | None = None
+        self._socket: zmq.asyncio.Socket | None = None
+        self._gate: ConnectionGate | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self.receiver = Receiver(name="zeromq", address=endpoint)
+
+    async def start(self) -> None:
+        """Binds and reads; where that is impossible `receiver.error` says why, and nothing runs."""
+        error = refusal_of(self._endpoint)
+        if error is None:
+            self._context = zmq.asyncio.Context(io_threads=1)
+            self._socket = self._context.socket(zmq.ROUTER)
+            _configure(self._socket)
+            try:
+                self._gate = ConnectionGate(self._socket, self._endpoint, self._max_connections)
+                self._socket.bind(self._endpoint)
+                address = self._socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+                self.receiver = msgspec.structs.replace(self.receiver, address=address)
+            except (zmq.ZMQError, ValueError) as refused:
+                error = f"can't listen on {self._endpoint}: {refused}; choose another address with TRACEVIEW_ENDPOINT"
+        if error is not None:
+            self.receiver = msgspec.structs.replace(self.receiver, error=error)
+            await self.stop()
+            return
+        assert self._gate is not None
+        self._gate.open()
+        self._reading = asyncio.create_task(self._read(), name="zeromq receiver")
+
+    async def pause(self) -> None:
+        """Reads no more; acknowledgements still go out."""
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+            self._reading = None
+
+    async def stop(self) -> None:
+        """Sends the last acknowledgements and closes; safe twice."""
+        await self.pause()
+        self._flush()
+        if self._gate is not None:
+            await self._gate.close()
+        if self._socket is not None:
+            self._socket.close(linger=_LINGER_MS)
+        if self._context is not None:
+            self._context.term()
+        self._gate = self._socket = self._context = None
+
+    async def _read(self) -> None:
+        assert self._socket is not None
+        while True:
+            frames = await self._message(self._socket)
+            try:
+                self._take(frames)
+            except wire.WireError as error:
+                self._garbage(str(error))
+            except Exception:
+                # Nothing that arrives may end the receiver; what reaches this line is a fault of ours.
+                log.exception("a ZeroMQ message could not be handled")
+            # A flood leaves recv() never waiting, which would starve the acknowledgements.
+            await asyncio.sleep(0)
+
+    async def _message(self, socket: zmq.asyncio.Socket) -> list[zmq.Frame]:
+        """The next message's frames; of one with too many, as many as show that."""
+        frame = await socket.recv(copy=False)
+        frames, count = [frame], 1
+        while frame.more:
+            # A message arrives whole, so that its other frames are there. MAXMSGSIZE bounds a frame, not a message.
+            frame = await socket.recv(flags=zmq.NOBLOCK, copy=False)
+            count += 1
+            if count <= wire.MAX_FRAMES + 1:
+                frames.append(frame)
+            if count % _FRAMES_PER_BREATH == 0:
+                await asyncio.sleep(0)
+        return frames
+
+    def _take(self, frames: list[zmq.Frame]) -> None:
+        if not 2 <= len(frames) <= wire.MAX_FRAMES:
+            raise wire.WireError("a message is a header and at most one body")
+        identity = frames[0].bytes
+        message = wire.decode_upstream(frames[1].bytes)
+        if len(message.session) != 16:
+            raise wire.WireError("a session id has 16 bytes")
+        session = self._sessions.heard(message.session, identity)
+        if isinstance(message, wire.Hello):
+            self._hello(session, message)
+        else:
+            self._batch(session, message, frames[2].buffer if len(frames) == wire.MAX_FRAMES else b"")
+
+    def _hello(self, session: Session, hello: wire.Hello) -> None:
+        session.resource = hello.resource
+        session.refusal = None
+        if hello.version != wire.VERSION:
+            session.refusal = f"the daemon speaks version {wire.VERSION}, the program version {hello.version}"
+            self._send(session.identity, wire.Reject(0, session.refusal))
+        else:
+            self._send(session.identity, wire.Ack(session.committed))
+
+    def _batch(self, session: Session, batch: wire.Batch, body: Any) -> None:
+        if session.refusal is not None:
+            self._send(session.identity, wire.Reject(batch.seq, session.refusal))
+        elif batch.seq < 0:
+            self._send(session.identity, wire.Reject(batch.seq, "a batch's number is not negative"))
+        elif batch.seq in session.pending:
+            pass  # sent again too early: it will be acknowledged when it is committed
+        elif (problem := self._problem()) is not None:
+            self._send(session.identity, wire.Busy(session.committed, _PROBLEM_RETRY_MS, problem))
+        elif not self._queue(session, batch, memoryview(body)):
+            self._send(session.identity, wire.Busy(session.committed, _FULL_RETRY_MS, "the daemon's queue is full"))
+
+    def _queue(self, session: Session, batch: wire.Batch, body: memoryview) -> bool:
+        if not self._intake.has_room(max(1, batch.count), len(body)):
+            return False  # before decoding, which costs more than refusing
+        parts, faults = self._decode(body)
+        refusal = faults[0] if faults and not parts else None
+        load = Load(
+            parts=parts,
+            size=len(body),
+            done=partial(self._done, session, batch.seq, refusal),
+            source=_SOURCE,
+            session=batch.session,
+            seq=batch.seq,
+            dropped=batch.dropped,
+            resource=session.resource,
+        )
+        if not self._intake.offer(load):
+            return False
+        session.pending.add(batch.seq)
+        if faults:
+            self._meters.add_rejected(max(len(faults), batch.count - len(parts)))
+        return True
+
+    def _decode(self, body: memoryview) -> tuple[list[SpanPart], list[str]]:
+        """The good records, and what is wrong with each bad one, which goes to the dead letters."""
+        parts: list[SpanPart] = []
+        faults: list[str] = []
+        try:
+            for record in wire.split_records(body):
+                try:
+                    parts.append(wire.decode_part(record))
+                except wire.WireError as error:
+                    self._fault(faults, error, record)
+        except wire.WireError as error:
+            self._fault(faults, error, body)
+        return parts, faults
+
+    def _fault(self, faults: list[str], error: wire.WireError, record: memoryview) -> None:
+        faults.append(str(error))
+        if len(faults) <= _MOST_LETTERS:
+            self._dead_letters.keep(_SOURCE, str(error), record)
+        if len(faults) == _MOST_FAULTS:
+            raise wire.WireError("too many bad records: the rest of the batch is not read")
+
+    def _done(self, session: Session, seq: int, refusal: str | None, outcome: Outcome) -> None:
+        session.pending.discard(seq)
+        match outcome:
+            case Stored(upto=upto):
+                session.committed = max(session.committed, seq if upto is None else upto)
+                if refusal is not None:
+                    self._send(session.identity, wire.Reject(seq, refusal))
+                if not self._acks:
+                    # One acknowledgement for all that was committed in one go.
+                    asyncio.get_running_loop().call_soon(self._flush)
+                self._acks[session.identity] = session.committed
+            case Missing(upto=upto):
+                session.committed = max(session.committed, upto)
+                self._send(session.identity, wire.Busy(upto, _GAP_RETRY_MS, "batches before this one are missing"))
+            case _:
+                pass  # no acknowledgement: the program sends it again to the next daemon
+
+    def _flush(self) -> None:
+        acks, self._acks = self._acks, {}
+        for identity, upto in acks.items():
+            self._send(identity, wire.Ack(upto))
+
+    def _send(self, identity: bytes, message: wire.Downstream) -> None:
+        if self._socket is None:
+            return
+        frame = wire.encode_header(message)
+        # NOBLOCK has happened, for better or worse, when the call returns.
+        sent = cast("asyncio.Future[Any]", self._socket.send_multipart([identity, frame], flags=zmq.NOBLOCK))
+        if sent.exception() is not None:
+            log.debug("an answer could not be sent: %s", sent.exception())  # the program asks again
+
+    def _garbage(self, reason: str) -> None:
+        self._meters.add_rejected(1)
+        kind = reason.partition(":")[0]
+        if kind not in self._told:
+            self._told.add(kind)
+            log.warning("ignored a ZeroMQ message that does not follow the protocol: %s (said once)", reason)
+
+
+def refusal_of(endpoint: str) -> str | None:
+    """Why the daemon must not listen there, or None: only this user's files and this machine's loopback are private."""
+    remedy = "set TRACEVIEW_ENDPOINT to ipc://PATH or tcp://127.0.0.1:PORT"
+    scheme, _, rest = endpoint.partition("://")
+    if scheme == "ipc" and rest and not rest.startswith("@"):
+        path = Path(rest)
+        if not path.parent.is_dir():
+            return f"can't listen on {endpoint}: the folder {path.parent} does not exist; {remedy}"
+        if _answers(path):
+            return f"can't listen on {endpoint}: another process does; {remedy}"
+        return None
+    if scheme == "tcp" and rest.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]"):
+        return None
+    return f"won't listen on {endpoint}, which others can reach: {remedy}"
+
+
+def _answers(path: Path) -> bool:
+    """Whether a live process listens on this Unix socket; ZeroMQ would silently take its place."""
+    if not hasattr(sockets, "AF_UNIX") or not path.exists():
+        return False
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
+        probe.settimeout(0.5)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def _configure(socket: zmq.asyncio.Socket) -> None:
+    socket.set(zmq.MAXMSGSIZE, wire.MAX_FRAME_BYTES)
+    socket.set(zmq.RCVHWM, 64)
+    socket.set(zmq.HANDSHAKE_IVL, 5000)
+    socket.set(zmq.LINGER, _LINGER_MS)
+    socket.set(zmq.IPV6, 1)
