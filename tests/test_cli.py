@@ -1,0 +1,210 @@
+"""The command line answers without a window, in words and as JSON, and refuses in one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from traceview import cli
+from traceview.conventions import facts
+from traceview.protocol.places import find_places
+from traceview.protocol.records import STATE_EVENT, Event
+from traceview.store import StoreReader, StoreWriter
+from traceview.testing import BuiltTrace, build_trace
+
+RUN = "support:agent > (plan:llm, gather > (search:tool!, rank:reranker), answer:llm)"
+
+
+def _with_state(trace: BuiltTrace) -> BuiltTrace:
+    parts = []
+    for part in trace.parts:
+        if part.name == "plan":
+            first = Event((part.start_ns or 0) + 1, STATE_EVENT, {"memory": {"tone": "calm"}, "retries": 0})
+            part = msgspec.structs.replace(part, events=(first,))
+        if part.name == "rank":
+            later = Event((part.start_ns or 0) + 1, STATE_EVENT, {"retries": 1})
+            part = msgspec.structs.replace(part, events=(later,))
+        parts.append(part)
+    return BuiltTrace(tuple(parts))
+
+
+@pytest.fixture
+def recorded(home: Path) -> BuiltTrace:
+    trace = _with_state(build_trace(RUN, trace="support"))
+    writer = StoreWriter(find_places().store, facts)
+    writer.apply(trace.parts)
+    writer.apply(build_trace("other", trace="other", start_ns=1_700_000_000_000_000_000).parts)
+    writer.close()
+    return trace
+
+
+def _json(capfdbinary: pytest.CaptureFixture[bytes]) -> object:
+    return json.loads(capfdbinary.readouterr().out)
+
+
+def test_list_says_what_was_recorded_newest_first(recorded: BuiltTrace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert recorded.trace_id.hex()[:12] in first
+    assert "support" in first
+    assert "6 spans, 1 errors" in first
+    assert "other" in second
+
+
+def test_list_json_has_the_documented_names(recorded: BuiltTrace, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert cli.main(["list", "--json", "--limit", "1"]) == 0
+    (trace,) = _json(capfdbinary)  # type: ignore[misc]
+    assert list(trace) == [
+        "trace_id",
+        "name",
+        "status",
+        "start_ns",
+        "end_ns",
+        "duration_ns",
+        "spans",
+        "errors",
+        "session",
+        "user",
+        "project",
+        "tags",
+        "models",
+        "input_tokens",
+        "output_tokens",
+        "cost_usd",
+    ]
+    assert trace["trace_id"] == recorded.trace_id.hex()
+
+
+def test_show_json_gives_the_tree_in_order(recorded: BuiltTrace, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert cli.main(["show", "latest", "--json"]) == 0
+    document: dict[str, list[dict[str, object]]] = _json(capfdbinary)  # type: ignore[assignment]
+    spans = document["spans"]
+    assert [(s["depth"], s["name"]) for s in spans] == [
+        (0, "support"), (1, "plan"), (1, "gather"), (2, "search"), (2, "rank"), (1, "answer"),
+    ]  # fmt: skip
+    assert [s["step"] for s in spans] == [1, 2, None, 3, 4, 5]
+    search = spans[3]
+    assert search["status"] == "error"
+    assert search["input"] == {"for": "search"}
+    assert search["events"][0]["attributes"]["exception.message"] == "boom"  # type: ignore[index]
+    assert spans[1]["state"] == {"memory": {"tone": "calm"}, "retries": 0}
+
+
+def test_show_prints_a_tree_for_people(recorded: BuiltTrace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", recorded.trace_id.hex()[:8]]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4] == "✗     search  [tool]  1 ms  boom"
+
+
+@pytest.mark.parametrize(("step", "retries"), [(2, 0), (3, 0), (4, 1), (5, 1)])
+def test_the_state_as_of_a_step(
+    recorded: BuiltTrace, capfdbinary: pytest.CaptureFixture[bytes], step: int, retries: int
+) -> None:
+    assert cli.main(["show", "support", "--at-step", str(step), "--json"]) == 0
+    document: dict[str, object] = _json(capfdbinary)  # type: ignore[assignment]
+    assert document["state"] == {"memory": {"tone": "calm"}, "retries": retries}
+    assert document["steps"] == 5
+
+
+def test_before_the_first_report_the_state_is_empty(
+    recorded: BuiltTrace, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert cli.main(["show", "support", "--at-step", "1"]) == 0
+    assert _json(capfdbinary) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["show", "nowhere"], 1, "no trace 'nowhere'"),
+        (["show", "support", "--at-step", "6"], 1, "has 5 agent steps, so there is no step 6"),
+        (["show", "--file", "missing.json"], 2, "missing.json"),
+        (["export", "-o", "x.json"], 2, "say which traces to export"),
+        (["export", "support", "-o", "/nonexistent/x.json"], 2, "can't be written"),
+        (["import", "missing.json"], 2, "missing.json: no such file"),
+        (["run"], 2, "say what to run"),
+        (["screenshot", "support", "-o", "x.png", "--span", "nope"], 1, "no span named 'nope'"),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_one_line(
+    recorded: BuiltTrace, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+) -> None:
+    assert cli.main(arguments) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("traceview: ")
+    assert said in line
+
+
+def test_with_nothing_recorded_list_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 1
+    assert "nothing was recorded yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["big", "1x1", "1600", "99999x800"])
+def test_a_size_that_makes_no_sense_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["screenshot", "-o", "x.png", "--size", size])
+    assert stopped.value.code == 2
+    assert "--size" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["out.traceview", "out.json"])
+def test_an_exported_file_reads_back_the_same(
+    recorded: BuiltTrace, tmp_path: Path, name: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert cli.main(["show", "support", "--json"]) == 0
+    before: dict[str, list[dict[str, object]]] = _json(capfdbinary)  # type: ignore[assignment]
+    target = tmp_path / name
+    assert cli.main(["export", "support", "-o", str(target)]) == 0
+    capfdbinary.readouterr()
+    assert cli.main(["show", "support", "--json", "--file", str(target)]) == 0
+    after: dict[str, list[dict[str, object]]] = _json(capfdbinary)  # type: ignore[assignment]
+    keep = (
+        "span_id",
+        "parent_span_id",
+        "depth",
+        "step",
+        "name",
+        "status",
+        "start_ns",
+        "end_ns",
+        "input",
+        "output",
+        "state",
+    )
+    assert [[s[k] for k in keep] for s in after["spans"]] == [[s[k] for k in keep] for s in before["spans"]]
+
+
+def test_export_all_takes_every_trace(recorded: BuiltTrace, tmp_path: Path) -> None:
+    target = tmp_path / "all.traceview"
+    assert cli.main(["export", "--all", "-o", str(target)]) == 0
+    reader = StoreReader(target)
+    assert {trace.name for trace in reader.traces()} == {"support", "other"}
+    reader.close()
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith("traceview 0.")
+
+
+def test_recorded_escapes_do_not_reach_the_terminal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = StoreWriter(find_places().store, facts)
+    writer.apply(build_trace("\x1b[31mred\u202e", trace="evil\x1b]8;;http://x\x07").parts)
+    writer.close()
+    assert cli.main(["show"]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+def test_a_program_that_is_not_there_is_named(recorded: BuiltTrace, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(cli._Failure, match="no-such-program can't be run"):
+        cli._become(["no-such-program"], {"PATH": "/nonexistent"})
+    assert sys.executable
