@@ -1,5 +1,39 @@
 """Attribute dialects (OpenInference, OpenTelemetry GenAI) understood: kinds, models, tokens, messages. Pure."""
 
 from traceview.conventions.facts import facts
+from traceview.conventions.present import present
+from traceview.conventions.presented import (
+    Content,
+    Document,
+    Image,
+    Message,
+    Other,
+    Presented,
+    PromptTemplate,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+    ToolUse,
+    Usage,
+)
 
-__all__ = ["facts"]
+__all__ = [
+    "Content",
+    "Document",
+    "Image",
+    "Message",
+    "Other",
+    "Presented",
+    "PromptTemplate",
+    "Text",
+    "Thinking",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
+    "ToolUse",
+    "Usage",
+    "facts",
+    "present",
+]

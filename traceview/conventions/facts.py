@@ -18,7 +18,7 @@ from traceview.protocol.records import Facts, SpanPart, TraceInfo
 _PREFIXES: Final = ("gen_ai.", "llm.", "openinference.", "retrieval.", "embedding.", "reranker.", "tool", "traceview.")
 
 # First match wins. A response's model is what answered, a request's only what was asked for.
-_MODEL: Final = (
+MODEL_KEYS: Final = (
     "gen_ai.response.model",
     "llm.response.model_name",
     "gen_ai.request.model",
@@ -27,8 +27,8 @@ _MODEL: Final = (
     "embedding.model_name",
     "reranker.model_name",
 )
-_PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
-_TOKENS: Final = {
+PROVIDER_KEYS: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+TOKEN_KEYS: Final = {
     "input_tokens": (
         "gen_ai.usage.input_tokens",
         "llm.token_count.prompt",
@@ -62,7 +62,7 @@ _TOKENS: Final = {
         "gen_ai.usage.details.reasoning_tokens",
     ),
 }
-_COST: Final = ("llm.cost.total", "gen_ai.usage.cost", "gen_ai.usage.total_cost", "traceview.cost_usd")
+COST_KEYS: Final = ("llm.cost.total", "gen_ai.usage.cost", "gen_ai.usage.total_cost", "traceview.cost_usd")
 _SESSION: Final = ("session.id", "gen_ai.conversation.id")
 _USER: Final = ("user.id", "enduser.id")
 
@@ -104,20 +104,20 @@ def has_dialect(attributes: dict[str, Any]) -> bool:
 
 def model_of(attributes: dict[str, Any]) -> str | None:
     """The model that answered, else the one that was asked for."""
-    found = first_text(attributes, _MODEL)
+    found = first_text(attributes, MODEL_KEYS)
     return None if found == "unknown" else found  # what LlamaIndex and Traceloop write for models without a name
 
 
 def provider_of(attributes: dict[str, Any]) -> str | None:
     """Who serves the model, in lower case as the conventions write it ("OpenAI" occurs)."""
-    found = first_text(attributes, _PROVIDER)
+    found = first_text(attributes, PROVIDER_KEYS)
     return found.lower() if found else None
 
 
 def tokens_of(attributes: dict[str, Any]) -> dict[str, int]:
     """The token counts that are stated, by the names of `Facts`."""
     found = {}
-    for field, keys in _TOKENS.items():
+    for field, keys in TOKEN_KEYS.items():
         for key in keys:
             if key in attributes:
                 count = count_of(attributes[key])
@@ -129,7 +129,7 @@ def tokens_of(attributes: dict[str, Any]) -> dict[str, int]:
 
 def cost_of(attributes: dict[str, Any]) -> float | None:
     """The stated cost in USD: the total, else the sum of prompt and completion; None where nobody states one."""
-    for key in _COST:
+    for key in COST_KEYS:
         if key in attributes:
             cost = money_of(attributes[key])
             if cost is not None:

@@ -12,7 +12,7 @@ from traceview.protocol.records import SpanPart
 _MAX_DECODED: Final = 256 * 1024
 
 _USER_ROLES: Final = frozenset({"user", "human"})
-_QUESTION_KEYS: Final = ("input", "query", "question", "prompt", "message", "text", "content", "task", "user_input")
+_QUESTION_KEYS: Final = ("input", "query", "question", "prompt", "message", "text", "content", "task", "query_str")
 _CHAT_KEYS: Final = ("messages", "contents", "chat_history")
 _TEXT_KEYS: Final = (
     "gen_ai.retrieval.query.text",
@@ -79,7 +79,8 @@ def _question(value: Any) -> str | None:
         if key == "input" and isinstance(found, list | tuple):
             texts = [item for item in found if isinstance(item, str)]
             return ", ".join(texts) if texts else _last_said(found)
-    return None
+    wrapped = next(iter(value.values()), None) if len(value) == 1 else None
+    return _question(wrapped) if isinstance(wrapped, dict) else None
 
 
 def _last_said(chat: Iterable[Any]) -> str | None:

@@ -11,7 +11,7 @@ import msgspec
 MAX_COUNT: Final = 10**15
 MAX_TEXT: Final = 200
 MAX_DEPTH: Final = 128
-# A string is decoded at most twice: values that were encoded twice are common, three times unseen (FORMATS, section 13).
+# Values that were encoded twice are common, three times unseen in some 200 real files.
 _MAX_DECODINGS: Final = 2
 
 
@@ -71,6 +71,18 @@ def decoded(value: Any) -> Any:
     if isinstance(found, dict | list):
         return found if found is value or not is_deep(found) else value
     return value
+
+
+def decoded_json(value: Any) -> Any:
+    """Like `decoded`, for text that is stated to be JSON: numbers, strings and null in it are decoded too."""
+    found = decoded(value)
+    if isinstance(found, str):
+        try:
+            found = msgspec.json.decode(found)
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            return value
+        return value if isinstance(found, dict | list) else found  # too deep: `decoded` left it alone
+    return found
 
 
 def decoded_dict(value: Any) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class Source:
             left -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def read_rest(self, start: bytes) -> bytearray:
+    def read_rest(self, start: bytes | bytearray) -> bytearray:
         """`start` and everything that is left."""
         whole = bytearray(start)
         while piece := self._guarded(lambda: self._stream.read(_CHUNK)):

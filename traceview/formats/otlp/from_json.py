@@ -204,7 +204,7 @@ def _part(span: dict[str, Any], resource: dict[str, Any], tally: Tally) -> SpanP
         span_id_of(get("parentSpanId")),
         get("name") or None,
         None,
-        _time(get("startTimeUnixNano")),
+        _time(get("startTimeUnixNano")) or None,
         end_ns,
         status,
         message,

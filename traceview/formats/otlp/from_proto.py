@@ -77,7 +77,7 @@ def _part(span: Span, resource: dict[str, Any], tally: Tally) -> SpanPart | None
         span_id_of(span.parent_span_id),
         span.name or None,
         None,
-        min(span.start_time_unix_nano, names.MAX_NS),
+        min(span.start_time_unix_nano, names.MAX_NS) or None,
         end_ns,
         status,
         message,
