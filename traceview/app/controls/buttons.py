@@ -12,7 +12,7 @@ from traceview.app.paint import draw_text, fill_round, outline_round, text_width
 from traceview.app.theme import CHIP, INPUT, Theme, theme, ui_font
 
 
-class _Button(QPushButton):
+class PaintedButton(QPushButton):
     """A push button (so that screen readers know it as one) that paints itself in the theme's colours."""
 
     def __init__(self, label: str, parent: QWidget | None = None) -> None:
@@ -50,7 +50,7 @@ class _Button(QPushButton):
         raise AssertionError("every button paints itself")
 
 
-class IconButton(_Button):
+class IconButton(PaintedButton):
     """A square button with an icon and no words; its tooltip is also its accessible name."""
 
     def __init__(
@@ -93,7 +93,7 @@ class IconButton(_Button):
         draw_icon(painter, (self.width() - size) // 2, (self.height() - size) // 2, self._icon, ink, size)
 
 
-class TextButton(_Button):
+class TextButton(PaintedButton):
     """A button with a word, and perhaps an icon before it; `primary` is the one thing to do here."""
 
     def __init__(
@@ -138,7 +138,7 @@ class TextButton(_Button):
         draw_text(painter, box.adjusted(left, 0, -6, 0), self._label, ui_font(12, 600), ink)
 
 
-class LinkButton(_Button):
+class LinkButton(PaintedButton):
     """A word in accent that does something: "Show", "choose…", "Start"."""
 
     def __init__(self, text: str, parent: QWidget | None = None) -> None:
@@ -157,7 +157,7 @@ class LinkButton(_Button):
             painter.fillRect(2, self.height() - 3, self.width() - 5, 1, ink)
 
 
-class Chip(_Button):
+class Chip(PaintedButton):
     """A small label that can be clicked; with `removable` it carries a × and clicking it means "take this away"."""
 
     def __init__(self, text: str, *, removable: bool = False, mark: str = "", parent: QWidget | None = None) -> None:

@@ -1,0 +1,244 @@
+"""Reads what is new in the store, on a thread of its own, and hands it to the window as frozen records."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QObject, Signal
+
+from traceview.app.state.open_run import Source
+from traceview.app.wakeup import Alarm, StoreWatch
+from traceview.protocol.records import TraceSummary
+
+if TYPE_CHECKING:
+    from traceview.app.run_reader import RunReader
+    from traceview.store import StoreReader
+
+_log = logging.getLogger(__name__)
+
+# At most 20 updates a second, and at most a quarter of the time spent on building them.
+_SHORTEST_REST_S: Final = 0.05
+_REST_PER_WORK: Final = 3.0
+_POLL_WATCHED_S: Final = 0.25
+_POLL_BLIND_S: Final = 0.05
+_POLL_TROUBLE_S: Final = 0.5
+# The list shows these at once; the rest follows.
+_FIRST_TRACES: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class TracesRead:
+    """Traces of a source that are new or changed; with `whole`, all before them are to be forgotten.
+
+    `complete` says whether the source has been read to its end.
+    """
+
+    source: Source
+    traces: tuple[TraceSummary, ...]
+    whole: bool
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    source: Source
+    trace_id: bytes | None
+
+
+class Tail(QObject):
+    """Follows one source and, in it, one run. `start()` begins; `close()` ends within two seconds, safe twice.
+
+    Signals:
+        traces_read(TracesRead): the list's news.
+        run_read(OpenRun): the open run as of now; for a huge run first without moments, then with.
+        run_missing(bytes): the trace that was to be opened is not in the source.
+        problem_changed(str): why the source can't be read, or "" when it can again. It keeps trying.
+    """
+
+    traces_read = Signal(object)
+    run_read = Signal(object)
+    run_missing = Signal(object)
+    problem_changed = Signal(str)
+
+    def __init__(self, source: Source, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._alarm = Alarm()
+        self._wish = _Wish(source, None)
+        self._thread = threading.Thread(target=self._work, name="traceview-tail", daemon=True)
+        self._problem = ""
+
+    def start(self) -> None:
+        """Begins to read."""
+        self._thread.start()
+
+    def show_source(self, source: Source) -> None:
+        """Follows another source from now on; no run is open then."""
+        self._wish = _Wish(source, None)
+        self._alarm.call()
+
+    def open_run(self, trace_id: bytes | None) -> None:
+        """Follows this run of the source too."""
+        self._wish = _Wish(self._wish.source, trace_id)
+        self._alarm.call()
+
+    def close(self) -> None:
+        """Stops reading and closes the files."""
+        self._alarm.stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2.0)
+
+    # On the thread
+
+    def _work(self) -> None:
+        watch = StoreWatch(self._alarm)
+        following = _Following(self)
+        rest_until, poll = 0.0, 0.0
+        try:
+            while self._alarm.sleep(rest_until, poll):
+                wish = self._wish
+                started = time.monotonic()
+                read = self._look(following, wish)
+                ended = time.monotonic()
+                if read is None:
+                    poll = _POLL_TROUBLE_S
+                    continue
+                poll = _POLL_WATCHED_S if watch.watch(wish.source.path) else _POLL_BLIND_S
+                if read:
+                    rest_until = max(started + _SHORTEST_REST_S, ended + _REST_PER_WORK * (ended - started))
+        finally:
+            watch.close()
+            following.close()
+
+    def _look(self, following: _Following, wish: _Wish) -> bool | None:
+        """Reads what is new; returns whether there was anything, None where the store can't be read."""
+        from traceview.store import StoreError
+
+        try:
+            read = following.look(wish)
+        except StoreError as error:
+            following.close()
+            self._tell_problem(str(error))
+            return None
+        except OSError as error:
+            following.close()
+            self._tell_problem(f"{wish.source.path} can't be read: {error.strerror or error}")
+            return None
+        self._tell_problem(following.trouble)
+        return read
+
+    def _tell_problem(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self.problem_changed.emit(problem)
+
+
+class _Following:
+    """What has been read of the wished source and run so far; lives on the tail's thread."""
+
+    def __init__(self, tail: Tail) -> None:
+        self._tail = tail
+        self._source: Source | None = None
+        self._reader: StoreReader | None = None
+        self._file: tuple[int, int] | None = None
+        self._last_file: tuple[int, int] | None = None
+        self._version = -1
+        self._list_change = -1
+        self._run: RunReader | None = None
+        self._asked: bytes | None = None
+        self.trouble = ""
+
+    def look(self, wish: _Wish) -> bool:
+        """Reads what is new and tells the tail's signals; returns whether anything was. Raises StoreError, OSError."""
+        if wish.source != self._source:
+            self.close()
+            self._source, self._list_change, self._last_file, self.trouble = wish.source, -1, None, ""
+        reader = self._open(wish.source)
+        if reader is None:
+            return False
+        asked = wish.trace_id != self._asked
+        version = reader.data_version()
+        if version == self._version and not asked:
+            return False
+        self._version = version
+        # A run that was just asked for comes before the list: it is what the user looks at.
+        read_run = self._read_run(reader, wish)
+        read_list = self._read_list(reader, wish.source)
+        return read_run or read_list
+
+    def close(self) -> None:
+        """Closes the file; the next look opens it afresh. What the list has been told stays valid."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader, self._file, self._version = None, None, -1
+        self._run, self._asked = None, None
+
+    def _open(self, source: Source) -> StoreReader | None:
+        """The reader; None while the live store is not there yet. A file that was replaced is read from its start."""
+        from traceview.store import StoreReader
+
+        file = _identity(source.path)
+        if file is None or (source.live and self._reader is None and not source.path.stat().st_size):
+            self._wait_for_file(source)
+            return None
+        if file != self._file:
+            self.close()
+            self._reader, self._file = StoreReader(source.path), file
+            if self._last_file not in (None, file) or self.trouble:
+                self._list_change = -1
+            self._last_file = file
+        self.trouble = ""
+        return self._reader
+
+    def _wait_for_file(self, source: Source) -> None:
+        if self._reader is not None or not source.live:
+            self.trouble = f"{source.path} is gone: what is shown is what was read before it was moved or deleted"
+            self.close()
+        elif self._list_change < 0 and not self.trouble:
+            self._list_change = 0
+            self._tail.traces_read.emit(TracesRead(source, (), whole=True, complete=True))
+
+    def _read_list(self, reader: StoreReader, source: Source) -> bool:
+        head = reader.head()
+        if 0 <= self._list_change <= head:
+            changed = reader.traces(changed_after=self._list_change)
+            if changed:
+                self._tail.traces_read.emit(TracesRead(source, tuple(changed), whole=False, complete=True))
+            self._list_change = head
+            return bool(changed)
+        first = reader.traces(limit=_FIRST_TRACES)
+        complete = len(first) < _FIRST_TRACES
+        self._tail.traces_read.emit(TracesRead(source, tuple(first), whole=True, complete=complete))
+        if not complete:
+            rest = reader.traces()
+            self._tail.traces_read.emit(TracesRead(source, tuple(rest), whole=False, complete=True))
+        self._list_change = head
+        return True
+
+    def _read_run(self, reader: StoreReader, wish: _Wish) -> bool:
+        from traceview.app.run_reader import RunReader
+
+        if wish.trace_id is None:
+            self._run = self._asked = None
+            return False
+        if wish.trace_id != self._asked or self._run is None:
+            self._run, self._asked = RunReader(wish.source, wish.trace_id), wish.trace_id
+        found = False
+        for run in self._run.read(reader):
+            self._tail.run_read.emit(run)
+            found = True
+        if not found and self._run.empty:
+            self._tail.run_missing.emit(wish.trace_id)
+        return found
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_dev, stat.st_ino

@@ -1,0 +1,122 @@
+"""The filter line over the trace list, what is wrong with it, and the chips of what is filtered by."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from traceview.app.controls import Chip, SearchField, plain_tooltip
+from traceview.app.state.filters import Filters
+from traceview.app.theme import Theme, theme, ui_font
+from traceview.app.views.flow_layout import FlowLayout
+from traceview.app.views.trace_histogram import clock_text
+
+_HELP = """Words anywhere in input, name, session, user, tags, project, model
+status:error   tag:beta   session:s-42   user:u-*   model:gpt-4o
+duration > 2 s   tokens > 10k   cost > 0.01   errors > 0
+A minus turns a term round: -status:ok"""
+_DEBOUNCE_MS = 120
+
+
+class FilterBar(QWidget):
+    """Types into `filters` and shows its chips, each removable.
+
+    Signals:
+        left(): Escape or Return: the keyboard should go to the list.
+    """
+
+    left = Signal()
+
+    def __init__(self, filters: Filters, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._filters = filters
+        self._theme = theme(True)
+        self._zone: tzinfo | None = None
+        self._chips: list[Chip] = []
+        self.field = SearchField("Filter runs", "/", mono=True, icon_name="filter")
+        self.field.setToolTip(plain_tooltip(_HELP))
+        self._error = QLabel()
+        self._error.setTextFormat(Qt.TextFormat.PlainText)
+        self._error.setWordWrap(True)
+        self._error.setFont(ui_font(11))
+        self._error.hide()
+        self._row = QWidget()
+        self._flow = FlowLayout(self._row)
+        self._row.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for widget in (self.field, self._error, self._row):
+            layout.addWidget(widget)
+        self._typing = QTimer(self, singleShot=True)
+        self._typing.timeout.connect(self._apply)
+        self.field.text_changed.connect(lambda _: self._typing.start())
+        self.field.submitted.connect(self._submit)
+        self.field.escaped.connect(self.left)
+        filters.filter_changed.connect(self._refresh)
+        filters.range_changed.connect(self._refresh)
+        filters.error_changed.connect(self._show_error)
+
+    def set_theme(self, colors: Theme) -> None:
+        """Repaints in other colours."""
+        self._theme = colors
+        palette = QPalette()
+        palette.setColor(QPalette.ColorRole.WindowText, colors.error)
+        self._error.setPalette(palette)
+        self.field.set_theme(colors)
+        for chip in self._chips:
+            chip.set_theme(colors)
+
+    def set_zone(self, zone: tzinfo | None) -> None:
+        """Shows times in this zone; None is this computer's."""
+        self._zone = zone
+        self._refresh()
+
+    def set_many(self, many: bool) -> None:
+        """Whether filtering takes noticeable time: then it waits for a pause in typing."""
+        self._typing.setInterval(_DEBOUNCE_MS if many else 0)
+
+    def chips(self) -> list[Chip]:
+        """The chips in sight, the range's last."""
+        return list(self._chips)
+
+    def _submit(self) -> None:
+        self._apply()
+        self.left.emit()
+
+    def _apply(self) -> None:
+        self._typing.stop()
+        self._filters.type(self.field.text)
+
+    def _show_error(self, text: str) -> None:
+        self._error.setText(text)
+        self._error.setVisible(bool(text))
+        self.field.set_wrong(bool(text))
+
+    def _refresh(self, _changed: object = None) -> None:
+        if self._filters.typed != self.field.text and not self._typing.isActive():
+            self.field.set_text(self._filters.typed)
+            self._typing.stop()
+        for chip in self._chips:
+            self._flow.removeWidget(chip)
+            chip.hide()
+            chip.deleteLater()
+        self._chips = []
+        for term in self._filters.chips:
+            self._add_chip(term.replace(":", ": ", 1).replace('"', ""), lambda term=term: self._filters.remove(term))
+        if self._filters.range is not None:
+            low, high = self._filters.range
+            text = " – ".join(clock_text(ns, high - low, self._zone) for ns in (low, high))
+            self._add_chip(text, lambda: self._filters.brush(None))
+        self._row.setVisible(bool(self._chips))
+
+    def _add_chip(self, text: str, remove: object) -> None:
+        chip = Chip(text, removable=True)
+        chip.set_theme(self._theme)
+        chip.clicked.connect(remove)
+        self._chips.append(chip)
+        self._flow.addWidget(chip)
+        chip.show()
