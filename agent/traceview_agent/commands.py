@@ -33,7 +33,8 @@ def status(places: Places, *, as_json: bool) -> int:
     except AgentError as error:
         if as_json:
             print(json.dumps({"running": False, "error": str(error)}))
-        return _complain(str(error), 1)
+        print(error, file=sys.stderr)
+        return 1
     if as_json:
         print(json.dumps({"running": True, **msgspec.to_builtins(answer)}))
     else:
@@ -55,6 +56,9 @@ def start(places: Places, arguments: Sequence[str]) -> int:
         return _complain(f"{error.filename or places.home} can't be used: {error.strerror or error}", 2)
     if not _until(lambda: process.poll() is not None or _running(places) is not None, _START_SECONDS):
         return _complain(f"the daemon (pid {process.pid}) does not answer: see {places.log}", 2)
+    if process.returncode == 1 and _holder(places):
+        # Another one was faster, and may still be at it.
+        _until(lambda: _running(places) is not None, _START_SECONDS)
     answer = _running(places)
     if answer is None:
         return _complain(_last_complaint(places.log, before), process.returncode or 2)
@@ -68,13 +72,12 @@ def start(places: Places, arguments: Sequence[str]) -> int:
 
 def stop(places: Places) -> int:
     """Asks the daemon to stop and waits until it is gone; 1 when none runs or it does not go."""
-    holder = _holder(places)
-    if holder is None:
-        return _complain(f"traceview-agent is not running for {places.home}", 1)
-    pid = holder
     try:
         pid = int(control.ask(places, "stop")["stopping"])
     except AgentError:
+        pid = _holder(places)
+        if not pid:
+            return _complain(f"not running for {places.home}", 1)
         _terminate(pid)
     if not _until(lambda: not _alive(pid), _STOP_SECONDS / 2):
         _terminate(pid)
@@ -125,23 +128,22 @@ def _last_complaint(log: Path, before: int) -> str:
     return f"the daemon did not start: see {log}"
 
 
-def _holder(places: Places) -> int | None:
-    """The pid of the daemon that holds the home's lock, 0 where it can't be read; None when nobody does."""
+def _holder(places: Places) -> int:
+    """The pid of the daemon that holds the home's lock, 0 when nobody does."""
     lock = locks_for(places)[0]
     try:
         lock.acquire()
     except AlreadyRunningError as error:
         return error.pid or 0
     except OSError:
-        return None
+        return 0
     lock.release()
-    return None
+    return 0
 
 
 def _terminate(pid: int) -> None:
-    if pid:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGTERM)
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGTERM)
 
 
 def _alive(pid: int) -> bool:

@@ -17,7 +17,7 @@ class AlreadyRunningError(Exception):
 
     def __init__(self, subject: Path, pid: int | None) -> None:
         who = f" (pid {pid})" if pid else ""
-        super().__init__(f"traceview-agent is already running for {subject}{who}")
+        super().__init__(f"already running for {subject}{who}")
         self.pid = pid
 
 

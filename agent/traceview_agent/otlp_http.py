@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from traceview.formats import FormatError
 from traceview.formats.otlp import decode_request
@@ -27,7 +29,17 @@ _BODY_SECONDS: Final = 60.0
 # Exporters give up after ten seconds; an answer just before lets them try again instead.
 _COMMIT_SECONDS: Final = 8.0
 _RETRY_SECONDS: Final = 1
+_STRANGERS_FAULT: Final = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 _SIGNALS: Final = ("/v1/traces", "/v1/logs", "/v1/metrics")
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Not worth a line: bytes that are no HTTP (answered with 400), and clients that leave halfway."""
+    return not (record.exc_info and isinstance(record.exc_info[1], _STRANGERS_FAULT))
+
+
+_server_log = logging.getLogger(f"{__name__}.server")
+_server_log.addFilter(_is_our_fault)
 
 
 class _Refusal(Exception):
@@ -61,7 +73,12 @@ class OtlpHttpReceiver:
         app.router.add_get("/health", self._health)
         app.router.add_post("/{path:.*}", self._post)
         self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, auto_decompress=False, shutdown_timeout=1.0
+            app,
+            access_log=None,
+            logger=_server_log,
+            handle_signals=False,
+            auto_decompress=False,
+            shutdown_timeout=1.0,
         )
         await self._runner.setup()
         for listener in listeners:

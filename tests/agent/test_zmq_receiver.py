@@ -1,0 +1,289 @@
+"""What our SDK may rely on: acknowledged is stored, sent twice is stored once, nothing it sends ends the daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+import zmq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from traceview.protocol import wire
+from traceview.protocol.places import find_places
+from traceview.store import StoreReader
+from traceview.testing import build_trace
+from traceview_agent.zmq_receiver import refusal_of
+
+TRACE = build_trace("plan > (search:tool!, answer:llm~)")
+
+
+def test_what_is_acknowledged_is_in_the_store(daemon: Any, program: Any) -> None:
+    program.batch(1, TRACE.parts)
+    program.acknowledged(1)
+    assert daemon.stored() == ["answer", "plan", "search"]
+
+
+def test_hello_is_answered_with_what_is_committed(daemon: Any, program: Any) -> None:
+    assert program.hello() == wire.Ack(-1)
+    program.batch(1, TRACE.parts)
+    program.acknowledged(1)
+    assert program.hello() == wire.Ack(1)
+
+
+def test_the_process_is_described_on_its_spans(daemon: Any, start_program: Any) -> None:
+    program = start_program(resource={"process.pid": 42})
+    program.hello()
+    program.batch(1, TRACE.parts)
+    program.acknowledged(1)
+    reader = StoreReader(daemon.places.store)
+    payload = reader.payload(TRACE.trace_id, TRACE.part("plan").span_id)
+    reader.close()
+    assert payload is not None
+    assert payload.resource == {"process.pid": 42}
+
+
+def test_a_batch_sent_twice_is_acknowledged_again_and_stored_once(daemon: Any, program: Any) -> None:
+    program.batch(1, TRACE.parts)
+    program.acknowledged(1)
+    program.batch(1, TRACE.parts)
+    program.acknowledged(1)
+    assert daemon.stored() == ["answer", "plan", "search"]
+
+
+def test_many_batches_share_acknowledgements(daemon: Any, program: Any) -> None:
+    for seq in range(1, 501):
+        program.batch(seq, [msgspec.structs.replace(TRACE.parts[0], span_id=seq.to_bytes(8, "big"))])
+    program.acknowledged(500)
+    assert len(daemon.stored()) == 500
+    assert daemon.status.spans == 500
+
+
+def test_batches_may_be_numbered_from_zero(daemon: Any, program: Any) -> None:
+    program.batch(0, TRACE.parts[:1])
+    program.acknowledged(0)
+    program.batch(1, TRACE.parts[1:])
+    program.acknowledged(1)
+    assert len(daemon.stored()) == 3
+
+
+def test_a_gap_is_asked_for_and_filled(daemon: Any, program: Any) -> None:
+    program.batch(1, TRACE.parts[:1])
+    program.acknowledged(1)
+    program.batch(3, TRACE.parts[2:])
+    answer = program.hear()
+    assert isinstance(answer, wire.Busy)
+    assert answer.upto == 1
+    assert len(daemon.stored()) == 1
+    program.batch(2, TRACE.parts[1:2])
+    program.batch(3, TRACE.parts[2:])
+    program.acknowledged(3)
+    assert len(daemon.stored()) == 3
+
+
+def test_a_program_older_than_the_store_goes_on_where_it_is(daemon: Any, program: Any) -> None:
+    program.batch(56, TRACE.parts[:1])
+    assert isinstance(program.hear(), wire.Busy)
+    program.batch(57, TRACE.parts[1:2])
+    assert isinstance(program.hear(), wire.Busy)
+    program.batch(56, TRACE.parts[:1])
+    program.acknowledged(56)
+    program.batch(57, TRACE.parts[1:2])
+    program.acknowledged(57)
+    assert len(daemon.stored()) == 2
+
+
+@pytest.mark.expects_log
+def test_good_records_of_a_batch_with_a_bad_one_are_stored(daemon: Any, program: Any) -> None:
+    program.batch(1, [TRACE.parts[0], b"\xc1 no record", TRACE.parts[1]])
+    program.acknowledged(1)
+    assert daemon.stored() == ["plan", "search"]
+    assert daemon.status.rejected == 1
+    (letter,) = (daemon.places.home / "rejected.jsonl").read_text().splitlines()
+    assert json.loads(letter)["source"] == "ZeroMQ"
+
+
+@pytest.mark.expects_log
+def test_a_batch_that_ends_inside_a_record_keeps_what_came_before(daemon: Any, program: Any) -> None:
+    body = wire.join_records([msgspec.msgpack.encode(part) for part in TRACE.parts])
+    program.send(wire.encode_header(wire.Batch(program.session, 1, 3)), body[:-5])
+    program.acknowledged(1)
+    assert daemon.stored() == ["plan", "search"]
+
+
+@pytest.mark.expects_log
+def test_an_undecodable_batch_is_rejected_and_the_next_one_taken(daemon: Any, program: Any) -> None:
+    program.send(wire.encode_header(wire.Batch(program.session, 1, 1)), b"\xff\xff\xff\xffnonsense")
+    answers = {type(program.hear()), type(program.hear())}
+    assert answers == {wire.Reject, wire.Ack}
+    program.batch(2, TRACE.parts)
+    program.acknowledged(2)
+    assert len(daemon.stored()) == 3
+
+
+@pytest.mark.expects_log
+def test_endless_bad_records_are_not_read_to_the_end(daemon: Any, program: Any) -> None:
+    program.send(wire.encode_header(wire.Batch(program.session, 1, 1)), b"\0" * 400_000)
+    assert isinstance(program.hear(), wire.Reject)
+    assert daemon.status.rejected == 1001
+
+
+def test_an_empty_batch_tells_of_losses_only(daemon: Any, program: Any) -> None:
+    program.send(wire.encode_header(wire.Batch(program.session, 1, 0, dropped=7)))
+    program.acknowledged(1)
+    assert daemon.status.dropped == 7
+
+
+def test_another_version_is_rejected_with_the_reason(daemon: Any, program: Any) -> None:
+    answer = program.hello(version=99)
+    assert isinstance(answer, wire.Reject)
+    assert "version 99" in answer.reason
+    program.batch(1, TRACE.parts)
+    assert program.hear() == wire.Reject(1, answer.reason)
+
+
+def test_a_negative_number_is_rejected(daemon: Any, program: Any) -> None:
+    program.batch(-1, TRACE.parts)
+    assert isinstance(program.hear(), wire.Reject)
+
+
+@pytest.mark.expects_log
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(frames=st.lists(st.binary(max_size=200), min_size=1, max_size=6))
+def test_garbage_is_counted_and_survived(daemon: Any, program: Any, frames: list[bytes]) -> None:
+    before = daemon.status.rejected
+    program.send(*frames)
+    program.hello()
+    assert daemon.status.rejected == before + 1
+
+
+@pytest.mark.expects_log
+def test_a_bomb_of_many_frames_is_dropped(daemon: Any, program: Any, until: Callable[..., Any]) -> None:
+    program.send(*[b"x"] * 50_000)
+    until(lambda: daemon.status.rejected == 1)
+    program.batch(1, TRACE.parts)
+    program.acknowledged(1)
+
+
+@pytest.mark.expects_log
+def test_garbage_is_logged_once_per_kind(
+    daemon: Any, program: Any, until: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        program.send(b"garbage")
+        program.send(b"a", b"b", b"c", b"d")
+    program.send(wire.encode_header(wire.Hello(b"short")))
+    until(lambda: daemon.status.rejected == 11)
+    assert sum("follow the protocol" in record.getMessage() for record in caplog.records) == 3
+
+
+@pytest.mark.expects_log
+def test_bytes_that_are_no_zeromq_do_no_harm(daemon: Any, program: Any) -> None:
+    path = find_places().endpoint.removeprefix("ipc://")
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.connect(path)
+            stranger.sendall(os.urandom(200))
+    program.batch(1, TRACE.parts)
+    program.acknowledged(1)
+
+
+def test_a_full_queue_says_busy_and_the_batch_can_come_again(daemon: Any, program: Any, until: Any) -> None:
+    program.batch(1, TRACE.parts[:1])
+    program.acknowledged(1)
+    intake = daemon.daemon._intake
+    with intake._changed:  # nobody takes anything out while this is held
+        intake._spans += 50_000
+    program.batch(2, TRACE.parts[1:])
+    answer = program.hear()
+    assert isinstance(answer, wire.Busy)
+    assert (answer.upto, answer.reason) == (1, "the daemon's queue is full")
+    with intake._changed:
+        intake._spans -= 50_000
+    program.batch(2, TRACE.parts[1:])
+    program.acknowledged(2)
+    assert len(daemon.stored()) == 3
+
+
+def test_a_session_survives_a_new_connection(daemon: Any, start_program: Any) -> None:
+    first = start_program()
+    first.batch(1, TRACE.parts[:1])
+    first.acknowledged(1)
+    again = start_program()
+    assert again.hello() == wire.Ack(1)
+    again.batch(2, TRACE.parts[1:])
+    again.acknowledged(2)
+    assert len(daemon.stored()) == 3
+
+
+def test_a_new_daemon_knows_what_the_old_one_committed(start_daemon: Any, program: Any) -> None:
+    old = start_daemon()
+    program.batch(1, TRACE.parts[:2])
+    program.acknowledged(1)
+    old.stop()
+    new = start_daemon()
+    program.batch(1, TRACE.parts[:2])
+    program.acknowledged(1)
+    program.batch(2, TRACE.parts[2:])
+    program.acknowledged(2)
+    assert len(new.stored()) == 3
+    assert new.status.spans == 0  # the last span still runs, the others were stored before
+
+
+def test_a_program_that_starts_first_is_heard_later(start_daemon: Any, program: Any) -> None:
+    program.batch(1, TRACE.parts)
+    daemon = start_daemon()
+    program.acknowledged(1)
+    assert len(daemon.stored()) == 3
+
+
+def test_loopback_tcp_may_be_chosen(start_daemon: Any, start_program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEVIEW_ENDPOINT", "tcp://127.0.0.1:*")
+    daemon = start_daemon()
+    (address,) = (receiver.address for receiver in daemon.status.receivers if receiver.name == "zeromq")
+    program = start_program(endpoint=address)
+    program.batch(1, TRACE.parts)
+    program.acknowledged(1)
+
+
+@pytest.mark.expects_log
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [
+        ("tcp://0.0.0.0:5555", "others can reach"),
+        ("tcp://*:5555", "others can reach"),
+        ("ipc://@abstract", "others can reach"),
+        ("nonsense", "others can reach"),
+        ("ipc:///nowhere/at/all.sock", "does not exist"),
+        ("tcp://127.0.0.1:notaport", "TRACEVIEW_ENDPOINT"),
+    ],
+)
+def test_a_place_it_must_not_or_cannot_listen_is_reported(
+    start_daemon: Any, monkeypatch: pytest.MonkeyPatch, endpoint: str, why: str
+) -> None:
+    monkeypatch.setenv("TRACEVIEW_ENDPOINT", endpoint)
+    zeromq, otlp = start_daemon().status.receivers
+    assert why in zeromq.error
+    assert "TRACEVIEW_ENDPOINT" in zeromq.error
+    assert otlp.error is None
+
+
+def test_a_socket_that_someone_answers_on_is_not_taken_over(home: Any) -> None:
+    path = home / "other.sock"
+    context = zmq.Context()
+    other = context.socket(zmq.ROUTER)
+    other.bind(f"ipc://{path}")
+    try:
+        assert "another process" in str(refusal_of(f"ipc://{path}"))
+    finally:
+        other.close()
+        context.term()
+    path.touch()
+    assert refusal_of(f"ipc://{path}") is None
