@@ -10,19 +10,20 @@ from typing import Any, Final
 import msgspec
 
 from traceview.protocol.records import Event, Facts, SpanPart
-from traceview.store.blocks import ENTRY, BlockDamaged, BlockPacker, split_entries, unpack
+from traceview.store.blocks import ENTRY, BlockDamaged, BlockPacker, split_entries
 from traceview.store.columns import (
+    CALL,
     CONFLICT,
-    COUNTED,
     INTERRUPTED,
     SPAN_COLUMNS,
     SPILLED,
     TRACE_COLUMNS,
+    USAGE,
+    bindable,
     insert_statement,
 )
 from traceview.store.encoding import decode, digest, encode_part
 from traceview.store.lookups import (
-    SELECT_BLOCKS,
     SELECT_LLM_CHILDREN,
     SELECT_SPANS,
     SELECT_TRACES,
@@ -30,6 +31,7 @@ from traceview.store.lookups import (
     select_in,
 )
 from traceview.store.merging import merge, same_span
+from traceview.store.payloads import BlockCache, find_locators
 from traceview.store.spans import LLM, NOTHING, SpanState
 from traceview.store.traces import TraceState
 
@@ -70,7 +72,7 @@ class Batch:
         self._now_ns = now_ns
         self._source_no = source_no
         self._traces: dict[bytes, TraceState] = {}
-        self._events: list[tuple[int, int, bytes, int, int, str]] = []
+        self._events: list[tuple[int, int, bytearray, int, int, str]] = []
         self._spilled: dict[tuple[int, bytes, bytes], int] = {}
         self._pending: dict[int, bytes] = {}
         self.next_trace = next_trace
@@ -138,11 +140,11 @@ class Batch:
         if self._events:
             execute(_INSERT_EVENTS, self._events)
         if self._spilled:
-            execute(_INSERT_SPILLED, [(*key, locator) for key, locator in self._spilled.items()])
+            execute(_INSERT_SPILLED, [bindable((*key, locator)) for key, locator in self._spilled.items()])
         touched = [trace for trace in self._traces.values() if trace.touched]
         for trace in touched:
             self._recheck(trace)
-        execute(_INSERT_TRACES, [trace.row(self._change) for trace in touched])
+        execute(_INSERT_TRACES, [bindable(trace.row(self._change)) for trace in touched])
         self.new_traces += sum(trace.fresh for trace in touched)
         self.wrote = bool(touched)
 
@@ -178,10 +180,14 @@ class Batch:
             self._spill(trace, span)
         for event in events:
             name = event.name[:_MAX_EVENT_NAME]
-            self._events.append((trace.trace_no, self._change, span.span_id, span.event_count, event.time_ns, name))
+            self._events.append(
+                (trace.trace_no, self._change, bytearray(span.span_id), span.event_count, event.time_ns, name)
+            )
             span.event_count += 1
-        trace.say(facts.trace)
-        trace.say(part.trace)
+        if facts.trace is not None:
+            trace.say(facts.trace)
+        if part.trace is not None:
+            trace.say(part.trace)
 
     def _facts(self, part: SpanPart) -> Facts:
         try:
@@ -215,25 +221,14 @@ class Batch:
         return None if same_span(before, after) else after.events[len(before.events) :]
 
     def _parts_of(self, trace: TraceState, span: SpanState) -> list[SpanPart]:
-        locators = [locator for locator, _ in split_entries(span.entries)]
-        if span.flags & SPILLED:
-            sql = "SELECT locator FROM span_part WHERE trace_no = ? AND span_id = ?"
-            locators += [row[0] for row in self._connection.execute(sql, (trace.trace_no, span.span_id))]
-            mine = (trace.trace_no, span.span_id)
-            locators += [locator for key, locator in self._spilled.items() if key[:2] == mine]
-        stored = {locator >> 8 for locator in locators if locator not in self._pending}
-        blocks = {number: unpack(data) for number, data in select_in(self._connection, SELECT_BLOCKS, stored)}
-        records: list[bytes | memoryview] = []
-        for locator in sorted(locators):
-            pending = self._pending.get(locator)
-            if pending is None:
-                slots = blocks.get(locator >> 8, [])
-                if locator & 0xFF >= len(slots):
-                    raise BlockDamaged(f"block {locator >> 8} lacks part {locator & 0xFF}")
-                records.append(slots[locator & 0xFF])
-            else:
-                records.append(pending)
-        return [decode(record) for record in records]
+        """The parts of a span in order of arrival, this batch's included."""
+        locators = find_locators(self._connection, trace.trace_no, span.span_id, span.flags, span.entries)
+        mine = (trace.trace_no, span.span_id)
+        locators += [locator for key, locator in self._spilled.items() if key[:2] == mine]
+        cache = BlockCache()
+        return [
+            decode(self._pending.get(locator) or cache.part(self._connection, locator)) for locator in sorted(locators)
+        ]
 
     def _common_resource(self, span: SpanState) -> SpanPart:
         sql = "SELECT resource FROM source WHERE source_no = ?"
@@ -276,7 +271,7 @@ class Batch:
 
     def _settle(self, trace: TraceState, rows: list[tuple[Any, ...]]) -> None:
         """Counts the changed spans of a trace into its sums and collects their rows."""
-        self._mark_leaf_calls(trace)
+        self._mark_calls(trace)
         for span in trace.members.values():
             if span.dirty:
                 span.change = self._change
@@ -289,26 +284,39 @@ class Batch:
             rows.append(span.row(trace.trace_no))
             trace.touched = True
 
-    def _mark_leaf_calls(self, trace: TraceState) -> None:
-        """Sets COUNTED on every llm span without an llm child, as far as this batch can have changed it."""
+    def _mark_calls(self, trace: TraceState) -> None:
+        """Sets CALL and USAGE (see traces.py) on the llm spans for which this batch can have changed them."""
         concerned = [span for span in trace.members.values() if LLM in (span.kind, span.old_kind)]
         if not concerned:
             return
         if not trace.fresh:
             parents = {span.parent_id for span in concerned} | {span.old_parent for span in concerned}
             self._load_spans(trace, {span_id for span_id in parents if span_id is not None})
-        calls = [span for span in trace.members.values() if LLM in (span.kind, span.old_kind)]
-        with_child = {span.parent_id for span in calls if span.kind == LLM and span.parent_id != span.span_id}
-        if not trace.fresh:
-            ids = [span.span_id for span in calls]
-            for parent_id, child_id in select_in(self._connection, SELECT_LLM_CHILDREN, ids, (trace.trace_no,)):
-                if child_id not in trace.members:
-                    with_child.add(parent_id)
-        for span in calls:
-            counted = COUNTED if span.kind == LLM and span.span_id not in with_child else 0
-            if span.flags & COUNTED != counted:
-                span.flags ^= COUNTED
+            concerned = [span for span in trace.members.values() if LLM in (span.kind, span.old_kind)]
+        with_call, with_usage = self._llm_parents(trace, concerned)
+        for span in concerned:
+            flags = span.flags & ~(CALL | USAGE)
+            if span.kind == LLM:
+                if span.span_id not in with_call:
+                    flags |= CALL
+                if span.has_usage() and span.span_id not in with_usage:
+                    flags |= USAGE
+            if flags != span.flags:
+                span.flags = flags
                 span.recounted = True
+
+    def _llm_parents(self, trace: TraceState, spans: Sequence[SpanState]) -> tuple[set[Any], set[Any]]:
+        """The spans that have an llm child, and those that have one which reports tokens or cost."""
+        children = [
+            (span.parent_id, span.has_usage()) for span in spans if span.kind == LLM and span.parent_id != span.span_id
+        ]
+        if not trace.fresh:
+            ids = [span.span_id for span in spans]
+            rows = select_in(self._connection, SELECT_LLM_CHILDREN, ids, (trace.trace_no,))
+            children += [
+                (parent, bool(usage)) for parent, child, usage in rows if child not in trace.members and child != parent
+            ]
+        return {parent for parent, _ in children}, {parent for parent, usage in children if usage}
 
     def _recheck(self, trace: TraceState) -> None:
         number = (trace.trace_no,)

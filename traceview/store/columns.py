@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from collections.abc import Sequence
+from typing import Any, Final
 
 SPAN_COLUMNS: Final = (
     "trace_no",
@@ -76,8 +78,13 @@ START_ARRIVAL: Final = 2  # nor any other time: the time of arrival stands in
 KIND_SAID: Final = 4  # a part named the kind; what attributes suggest no longer counts
 INTERRUPTED: Final = 8  # its process is gone and it had not ended
 CONFLICT: Final = 16  # two parts that differ both reported the end
-COUNTED: Final = 32  # its tokens and cost are in the trace's sums
-SPILLED: Final = 64  # older parts are listed in span_part
+CALL: Final = 32  # an llm span without an llm child: one of the trace's model calls
+USAGE: Final = 64  # its tokens and cost are in the trace's sums
+SPILLED: Final = 128  # older parts are listed in span_part
+
+# The driver looks for an adapter for every None and every bytes object it binds, which takes 0.8 µs each: most of the
+# cost of a row. SQLite stores NaN as NULL, and bytearray needs no adapter; both bind in 0.05 µs.
+NULL: Final = math.nan
 
 PICO: Final = 10**12  # cost sums are kept in 1e-12 USD, since sums of floats depend on their order
 
@@ -90,3 +97,8 @@ def column_list(names: tuple[str, ...]) -> str:
 def insert_statement(table: str, names: tuple[str, ...]) -> str:
     """SQL that writes whole rows, new ones or in place of the old."""
     return f"INSERT OR REPLACE INTO {table} ({column_list(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+
+
+def bindable(row: Sequence[Any]) -> list[Any]:
+    """The row with None and bytes as values that the driver binds without looking for an adapter (see NULL)."""
+    return [NULL if value is None else bytearray(value) if type(value) is bytes else value for value in row]

@@ -21,9 +21,11 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (traps,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchone()
     if not tables and not application:
         return 0
-    if application != APPLICATION_ID or version < 1:
+    # A store has neither views nor triggers: in somebody's file they could run anything when it is read.
+    if application != APPLICATION_ID or version < 1 or traps:
         raise StoreError(
             f"{path} is a SQLite database of another program: choose another file, this one was not touched"
         )

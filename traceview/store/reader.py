@@ -23,22 +23,20 @@ from traceview.protocol.records import (
     TraceInfo,
     TraceSummary,
 )
-from traceview.store.blocks import BlockDamaged, split_entries, unpack
-from traceview.store.columns import CONFLICT, PICO, ROW_COLUMNS, SPILLED, SUMMARY_COLUMNS, column_list
+from traceview.store.blocks import BlockDamaged
+from traceview.store.columns import CONFLICT, PICO, ROW_COLUMNS, SUMMARY_COLUMNS, column_list
 from traceview.store.driver import driver, driver_error
-from traceview.store.encoding import decode
 from traceview.store.errors import StoreError, explain
-from traceview.store.lookups import SELECT_BLOCKS, select_in
-from traceview.store.merging import CONFLICT_ATTRIBUTE, merge, to_payload
+from traceview.store.merging import CONFLICT_ATTRIBUTE, to_payload
 from traceview.store.opening import open_readable
+from traceview.store.payloads import BlockCache, find_locators, merge_at
 
 _STATUSES: Final = tuple(Status)
 _SUMMARIES: Final = f"SELECT {column_list(SUMMARY_COLUMNS)} FROM trace"  # noqa: S608
 _ROWS: Final = f"SELECT {column_list(ROW_COLUMNS)} FROM span WHERE trace_no = ?"  # noqa: S608
 _PLACES: Final = "SELECT span_id, flags, source_no, locators, status, start_ns FROM span WHERE trace_no = ?"
 _NEWEST_FIRST: Final = " ORDER BY start_ns DESC, trace_no DESC"
-# Payloads of a whole trace are read this many spans at a time.
-_PAYLOAD_CHUNK: Final = 256
+_BY_START: Final = " ORDER BY start_ns, span_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,7 @@ class StoreReader:
         self.path = path
         self._connection: sqlite3.Connection | None = open_readable(path)
         self._resources: dict[int | None, dict[str, Any]] = {None: {}}
+        self._blocks = BlockCache()
 
     def data_version(self) -> int:
         """A number that changes whenever another connection has written to the store; costs microseconds."""
@@ -124,14 +123,16 @@ class StoreReader:
 
     def payload(self, trace_id: bytes, span_id: bytes) -> SpanPayload | None:
         """The heavy half of one span, None if the span isn't here."""
-        rows = self._rows(_PLACES + " AND span_id = ?", (self._number(trace_id), span_id))
-        for place, whole in self._whole_spans(trace_id, rows):
+        number = self._number(trace_id)
+        rows = self._rows(_PLACES + " AND span_id = ?", (number, span_id))
+        for place, whole in self._whole_spans(trace_id, number, rows):
             return to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
         return None
 
     def payloads(self, trace_id: bytes) -> Iterator[tuple[bytes, SpanPayload]]:
-        """Every span's id and heavy half, a few hundred spans in memory at a time."""
-        for place, whole in self._all_whole_spans(trace_id):
+        """Every span's id and heavy half, by start; a few blocks in memory at a time."""
+        number = self._number(trace_id)
+        for place, whole in self._whole_spans(trace_id, number, self._rows(_PLACES + _BY_START, (number,))):
             yield place[0], to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
 
     def state_events(self, trace_id: bytes) -> list[tuple[bytes, Event]]:
@@ -141,7 +142,7 @@ class StoreReader:
         rows = self._rows(sql, (number, number, STATE_EVENT))
         found = [
             (place[0], event)
-            for place, whole in self._whole_spans(trace_id, rows)
+            for place, whole in self._whole_spans(trace_id, number, rows)
             for event in whole.events
             if event.name == STATE_EVENT
         ]
@@ -156,7 +157,8 @@ class StoreReader:
         info: TraceInfo | None = TraceInfo(
             summary.name, summary.session, summary.user, summary.project, summary.tags, summary.metadata
         )
-        for place, whole in self._all_whole_spans(trace_id):
+        number = self._number(trace_id)
+        for place, whole in self._whole_spans(trace_id, number, self._rows(_PLACES + _BY_START, (number,))):
             _, flags, source_no, _, status, start_ns = place
             yield msgspec.structs.replace(
                 whole,
@@ -176,30 +178,17 @@ class StoreReader:
 
     # --- payloads
 
-    def _all_whole_spans(self, trace_id: bytes) -> Iterator[tuple[tuple[Any, ...], SpanPart]]:
-        places = self._rows(_PLACES + " ORDER BY start_ns, span_id", (self._number(trace_id),))
-        for begin in range(0, len(places), _PAYLOAD_CHUNK):
-            yield from self._whole_spans(trace_id, places[begin : begin + _PAYLOAD_CHUNK])
-
     def _whole_spans(
-        self, trace_id: bytes, places: Sequence[tuple[Any, ...]]
+        self, trace_id: bytes, number: int | None, places: Sequence[tuple[Any, ...]]
     ) -> Iterator[tuple[tuple[Any, ...], SpanPart]]:
-        """The spans at these places, merged from their parts; `places` are rows of _PLACES."""
-        with self._reading():
-            located = [self._locators(trace_id, place) for place in places]
-            numbers = sorted({locator >> 8 for locators in located for locator in locators})
-            found = select_in(self._live(), SELECT_BLOCKS, numbers)
-            blocks = {number: unpack(data) for number, data in found}
-            wholes = [_merge_at(locators, blocks) for locators in located]
-        yield from zip(places, wholes, strict=True)
-
-    def _locators(self, trace_id: bytes, place: tuple[Any, ...]) -> list[int]:
-        span_id, flags, _, entries = place[:4]
-        locators = [locator for locator, _ in split_entries(entries)]
-        if flags & SPILLED:
-            sql = "SELECT locator FROM span_part WHERE trace_no = ? AND span_id = ?"
-            locators += [row[0] for row in self._rows(sql, (self._number(trace_id), span_id))]
-        return sorted(locators)
+        """The spans at these places (rows of _PLACES), merged from their parts."""
+        for place in places:
+            span_id, flags, _, entries = place[:4]
+            connection = self._live()
+            with self._reading():
+                locators = find_locators(connection, number, span_id, flags, entries)
+                whole = merge_at(connection, self._blocks, trace_id, span_id, locators)
+            yield place, whole
 
     def _resource(self, source_no: int | None) -> dict[str, Any]:
         found = self._resources.get(source_no)
@@ -248,10 +237,6 @@ class StoreReader:
         if self._connection is None:
             raise StoreError(f"{self.path} was closed")
         return self._connection
-
-
-def _merge_at(locators: Sequence[int], blocks: dict[int, list[memoryview]]) -> SpanPart:
-    return merge(decode(blocks[locator >> 8][locator & 0xFF]) for locator in locators)
 
 
 def _span_rows(rows: Sequence[tuple[Any, ...]]) -> list[SpanRow]:

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from traceview.protocol.records import KINDS, Facts, SpanPart, Status
 from traceview.store.columns import (
-    COUNTED,
+    CALL,
     INTERRUPTED,
     KIND_SAID,
+    NULL,
     PICO,
     START_ARRIVAL,
     START_GUESSED,
+    USAGE,
 )
 
 KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
@@ -26,7 +28,7 @@ _MAX_COST_USD: Final = 1e6
 
 NOTHING: Final = Facts()
 
-# What a span adds to its trace: status, start, last, model, counted, input tokens, output tokens, cost in pico-USD.
+# What a span adds to its trace: status, start, last, model, is a call, input tokens, output tokens, cost in pico-USD.
 Share = tuple[int, int, int, str | None, bool, int | None, int | None, int | None]
 
 
@@ -136,39 +138,44 @@ class SpanState:
         """The row to write, in the order of SPAN_COLUMNS."""
         return (
             trace_no,
-            self.span_id,
-            self.parent_id,
+            bytearray(self.span_id),
+            NULL if self.parent_id is None else bytearray(self.parent_id),
             self.name,
             self.kind,
             self.status,
-            self.status_message,
+            NULL if self.status_message is None else self.status_message,
             self.start_ns,
-            self.end_ns,
-            self.model,
-            self.input_tokens,
-            self.output_tokens,
-            self.cache_read_tokens,
-            self.cache_write_tokens,
-            self.reasoning_tokens,
-            self.cost_usd,
-            self.detail,
+            NULL if self.end_ns is None else self.end_ns,
+            NULL if self.model is None else self.model,
+            NULL if self.input_tokens is None else self.input_tokens,
+            NULL if self.output_tokens is None else self.output_tokens,
+            NULL if self.cache_read_tokens is None else self.cache_read_tokens,
+            NULL if self.cache_write_tokens is None else self.cache_write_tokens,
+            NULL if self.reasoning_tokens is None else self.reasoning_tokens,
+            NULL if self.cost_usd is None else self.cost_usd,
+            NULL if self.detail is None else self.detail,
             self.event_count,
             self.change,
-            self.provider,
-            self.said_status,
+            NULL if self.provider is None else self.provider,
+            NULL if self.said_status is None else self.said_status,
             self.flags,
-            self.source_no,
-            self.entries,
+            NULL if self.source_no is None else self.source_no,
+            bytearray(self.entries),
         )
 
     def share(self) -> Share:
         """What the span adds to its trace as it is now."""
         start, end = self.start_ns, self.end_ns
         last = start if end is None or end < start else end
-        if not self.flags & COUNTED:
-            return self.status, start, last, self.model, False, None, None, None
+        call = bool(self.flags & CALL)
+        if not self.flags & USAGE:
+            return self.status, start, last, self.model, call, None, None, None
         cost = None if self.cost_usd is None else round(self.cost_usd * PICO)
-        return self.status, start, last, self.model, True, self.input_tokens, self.output_tokens, cost
+        return self.status, start, last, self.model, call, self.input_tokens, self.output_tokens, cost
+
+    def has_usage(self) -> bool:
+        """Whether it reports tokens or a price."""
+        return self.input_tokens is not None or self.output_tokens is not None or self.cost_usd is not None
 
     def absorb(self, part: SpanPart, facts: Facts, now_ns: int) -> None:
         """Takes over what a part says (its events are counted by the caller). `now_ns` is the time of arrival."""

@@ -1,8 +1,8 @@
 """One trace as the writer sees it during a transaction: its row, whose sums are carried on exactly, span by span.
 
 The sums count what spans have in their rows, so they can always be made again from these (`tests/store` does, and
-compares). Tokens and cost are those of *leaf calls*: an llm span counts unless an llm span is its child, since
-wrappers repeat what the calls below them report; spans of any other kind never count.
+compares). Wrappers repeat what the calls below them report. So `llm_calls` counts llm spans without an llm child, and
+tokens and cost are those of llm spans without an llm child that reports any; spans of other kinds never count.
 """
 
 from __future__ import annotations
@@ -120,10 +120,9 @@ class TraceState:
             return _ERROR
         return _INTERRUPTED if self.interrupted else _OK
 
-    def say(self, info: TraceInfo | None) -> None:
+    def say(self, info: TraceInfo) -> None:
         """Takes over what a part says of the whole trace."""
-        if info is not None:
-            self.info = merge_info(self.info, info)
+        self.info = merge_info(self.info, info)
 
     def count(self, span: SpanState) -> None:
         """Brings sums, times, models and root up to date with a span that is new or has changed."""
@@ -142,16 +141,15 @@ class TraceState:
         self._follow_root(span)
 
     def _add(self, share: Share, sign: int) -> None:
-        status, _, _, _, counted, input_tokens, output_tokens, cost = share
+        status, _, _, _, call, input_tokens, output_tokens, cost = share
         if status == _RUNNING:
             self.running += sign
         elif status == _ERROR:
             self.errors += sign
         elif status == _INTERRUPTED:
             self.interrupted += sign
-        if not counted:
-            return
-        self.llm_calls += sign
+        if call:
+            self.llm_calls += sign
         if input_tokens is not None:
             self.input_known += sign
             self.input_tokens += sign * input_tokens
