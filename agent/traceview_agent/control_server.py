@@ -73,8 +73,8 @@ class ControlServer:
             if answer is not None:
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        except OSError:
-            pass  # who asked has gone
+        except (OSError, asyncio.CancelledError):
+            pass  # who asked has gone, or the server stops; asyncio would report a cancelled handler as an error
         finally:
             self._talks.discard(task)
             writer.close()

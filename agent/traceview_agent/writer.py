@@ -157,8 +157,8 @@ class Writer:
         session, upto, dropped = loads[0].session, loads[-1].seq, sum(load.dropped for load in loads)
         parts = [part for load in loads for part in load.parts]
         resource = loads[-1].resource or None
-        rejected = False
         try:
+            finished = sum(part.end_ns is not None for part in parts)
             writer.apply(parts, session=session, seq=upto, dropped=dropped, resource=resource)
         except StoreError:
             raise
@@ -167,9 +167,9 @@ class Writer:
             log.exception("a batch from %s can't be stored; the daemon goes on without it", loads[0].source)
             writer.apply((), session=session, seq=upto, dropped=dropped)
             self._bury(loads, error)
-            rejected = True
-        self._meters.add_stored(0 if rejected else sum(part.end_ns is not None for part in parts), dropped)
-        return [(load, Stored(upto, len(load.parts) if rejected else 0)) for load in loads]
+            return [(load, Stored(upto, rejected=len(load.parts))) for load in loads]
+        self._meters.add_stored(finished, dropped)
+        return [(load, Stored(upto)) for load in loads]
 
     def _bury(self, loads: list[Load], error: Exception) -> None:
         for load in loads:
