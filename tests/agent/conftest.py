@@ -138,7 +138,7 @@ class Program:
 
     def close(self) -> None:
         self._socket.close()
-        self._context.term()
+        self._context.term()  # safe twice
 
 
 @pytest.fixture
