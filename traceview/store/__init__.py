@@ -2,8 +2,8 @@
 
 from traceview.store.batch import Understand
 from traceview.store.errors import StoreBusy, StoreError
-from traceview.store.export import export_store
+from traceview.store.export import export_store, fill
 from traceview.store.reader import StoreCounts, StoreReader
 from traceview.store.writer import StoreWriter
 
-__all__ = ["StoreBusy", "StoreCounts", "StoreError", "StoreReader", "StoreWriter", "Understand", "export_store"]
+__all__ = ["StoreBusy", "StoreCounts", "StoreError", "StoreReader", "StoreWriter", "Understand", "export_store", "fill"]

@@ -18,6 +18,8 @@ _CANTOPEN: Final = 14
 _PROTOCOL: Final = 15
 _AUTH: Final = 23
 _NOTADB: Final = 26
+# Shared memory could not grow: the disk is full.
+_IOERR_SHMSIZE: Final = 10 | 19 << 8
 
 _RETRY: Final = {
     _BUSY: "is locked by another process; it is tried again",
@@ -47,13 +49,24 @@ class StoreBusy(StoreError):
 
 def result_code(error: BaseException) -> int:
     """SQLite's primary result code of a driver's exception, 0 where it has none."""
-    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+    code = int(getattr(error, "sqlite_errorcode", 0) or 0)
+    return _FULL if code == _IOERR_SHMSIZE else code & 0xFF
 
 
 def is_environment(error: BaseException) -> bool:
     """Whether the file, the disk or a lock is to blame, rather than the values that were to be stored."""
     code = result_code(error)
     return code in _RETRY or code in _FATAL or isinstance(error, MemoryError)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the disk, or the quota, is full."""
+    return result_code(error) == _FULL
+
+
+def is_uncertain(error: BaseException) -> bool:
+    """Whether it is unknown after this what the disk holds (SQLite would carry on after a failed fsync)."""
+    return result_code(error) in (_IOERR, _CORRUPT, _NOTADB)
 
 
 def explain(error: BaseException, path: Path) -> StoreError:

@@ -1,9 +1,9 @@
-"""Writes chosen traces of a store as one file to hand on: a `.traceview`, which is a store by itself."""
+"""Moves whole traces: from a file into a store, and from a store into a `.traceview`, which is a store by itself."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,8 @@ def export_store(reader: StoreReader, trace_ids: Iterable[bytes], target: Path, 
     try:
         spans = _copy(reader, trace_ids, partial, understand)
         os.replace(partial, target)
+    except StoreError as error:
+        raise type(error)(str(error).replace(str(partial), str(target))) from error
     except OSError as error:
         raise StoreError(f"{target} can't be written: {error.strerror or error}") from error
     finally:
@@ -37,24 +39,29 @@ def export_store(reader: StoreReader, trace_ids: Iterable[bytes], target: Path, 
     return spans
 
 
+def fill(writer: StoreWriter, parts: Iterable[SpanPart], *, dropped: int = 0) -> int:
+    """Stores any number of parts, a thousand a transaction; returns how many spans were new or changed.
+
+    `dropped` spans are noted as lost at the first batch's last trace.
+    """
+    changed = 0
+    left = iter(parts)
+    while batch := list(islice(left, _BATCH)):
+        changed += writer.apply(batch, dropped=dropped)
+        dropped = 0
+    return changed
+
+
 def _copy(reader: StoreReader, trace_ids: Iterable[bytes], partial: Path, understand: Understand) -> int:
     partial.unlink(missing_ok=True)
-    writer = StoreWriter(partial, understand, durability="power", journal="delete")
+    writer = StoreWriter(partial, understand, durability="power", journal="delete", floor_bytes=0)
     spans = 0
     try:
         for trace_id in trace_ids:
             summary = reader.trace(trace_id)
             if summary is None:
                 raise StoreError(f"{reader.path} holds no trace {trace_id.hex()}")
-            dropped = summary.dropped
-            for parts in _batches(reader.parts(trace_id)):
-                spans += writer.apply(parts, dropped=dropped)
-                dropped = 0
+            spans += fill(writer, reader.parts(trace_id), dropped=summary.dropped)
     finally:
         writer.close()
     return spans
-
-
-def _batches(parts: Iterator[SpanPart]) -> Iterator[list[SpanPart]]:
-    while batch := list(islice(parts, _BATCH)):
-        yield batch

@@ -26,7 +26,8 @@ def open_writable(path: Path, durability: Durability, journal: Journal) -> sqlit
     """The connection that writes; creates the store, or upgrades an older one, first. Raises StoreError."""
     connection: Any = None
     try:
-        _make_file(path)
+        if not path.exists() or not path.stat().st_size:
+            _create(path, journal)
         connection = _connect(path, "rw")
         found = schema_version(connection, path)
         if found < SCHEMA_VERSION:
@@ -80,6 +81,12 @@ def open_readable(path: Path) -> sqlite3.Connection:
     return connection  # type: ignore[no-any-return]
 
 
+def set_quota(connection: sqlite3.Connection, max_bytes: int) -> None:
+    """Lets the file grow to this size only; then SQLite reports it full, early enough to delete and go on."""
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {max_bytes // page_bytes}")
+
+
 def _connect(path: Path, mode: str) -> Any:
     connection = driver().connect(
         f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
@@ -100,13 +107,33 @@ def _prepare_writing(connection: Any, durability: Durability, journal: Journal) 
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
 
 
-def _make_file(path: Path) -> None:
-    """An empty file for this user only; SQLite gives its -wal and -shm the same rights."""
+def _create(path: Path, journal: Journal) -> None:
+    """Makes the store beside its place and moves it there when it is whole: nobody ever sees half a store."""
+    from traceview.store.migrate import migrate
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.new")
+    partial.unlink(missing_ok=True)
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        pass
+        # For this user only; SQLite gives its -wal and -shm the same rights.
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        migrate(partial, 0, journal=journal)
+        _publish(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _publish(partial: Path, path: Path) -> None:
+    """Gives the new store its name, unless another process made one meanwhile: then that one counts."""
+    if not path.exists():
+        try:
+            os.link(partial, path)  # unlike a move, this fails where there is a file
+            return
+        except FileExistsError:
+            return
+        except OSError:
+            pass  # a file system without hard links
+    os.replace(partial, path)
 
 
 def _is_finished_copy(path: Path) -> bool:

@@ -36,7 +36,6 @@ _SUMMARIES: Final = f"SELECT {column_list(SUMMARY_COLUMNS)} FROM trace"  # noqa:
 _ROWS: Final = f"SELECT {column_list(ROW_COLUMNS)} FROM span WHERE trace_no = ?"  # noqa: S608
 _PLACES: Final = "SELECT span_id, flags, source_no, locators, status, start_ns FROM span WHERE trace_no = ?"
 _NEWEST_FIRST: Final = " ORDER BY start_ns DESC, trace_no DESC"
-_BY_START: Final = " ORDER BY start_ns, span_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class StoreReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = open_readable(path)
-        self._resources: dict[int | None, dict[str, Any]] = {None: {}}
+        self._resources: dict[int | None, dict[str, Any]] = {}
         self._blocks = BlockCache()
 
     def data_version(self) -> int:
@@ -124,6 +123,7 @@ class StoreReader:
     def payload(self, trace_id: bytes, span_id: bytes) -> SpanPayload | None:
         """The heavy half of one span, None if the span isn't here."""
         number = self._number(trace_id)
+        self._resources.clear()
         rows = self._rows(_PLACES + " AND span_id = ?", (number, span_id))
         for place, whole in self._whole_spans(trace_id, number, rows):
             return to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
@@ -132,7 +132,7 @@ class StoreReader:
     def payloads(self, trace_id: bytes) -> Iterator[tuple[bytes, SpanPayload]]:
         """Every span's id and heavy half, by start; a few blocks in memory at a time."""
         number = self._number(trace_id)
-        for place, whole in self._whole_spans(trace_id, number, self._rows(_PLACES + _BY_START, (number,))):
+        for place, whole in self._whole_spans(trace_id, number, self._places(number)):
             yield place[0], to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
 
     def state_events(self, trace_id: bytes) -> list[tuple[bytes, Event]]:
@@ -158,7 +158,7 @@ class StoreReader:
             summary.name, summary.session, summary.user, summary.project, summary.tags, summary.metadata
         )
         number = self._number(trace_id)
-        for place, whole in self._whole_spans(trace_id, number, self._rows(_PLACES + _BY_START, (number,))):
+        for place, whole in self._whole_spans(trace_id, number, self._places(number)):
             _, flags, source_no, _, status, start_ns = place
             yield msgspec.structs.replace(
                 whole,
@@ -178,6 +178,10 @@ class StoreReader:
 
     # --- payloads
 
+    def _places(self, number: int | None) -> list[tuple[Any, ...]]:
+        self._resources.clear()  # a process may have said more of itself since
+        return self._rows(_PLACES + " ORDER BY start_ns, span_id", (number,))
+
     def _whole_spans(
         self, trace_id: bytes, number: int | None, places: Sequence[tuple[Any, ...]]
     ) -> Iterator[tuple[tuple[Any, ...], SpanPart]]:
@@ -195,8 +199,7 @@ class StoreReader:
         if found is None:
             rows = self._rows("SELECT resource FROM source WHERE source_no = ?", (source_no,))
             found = msgspec.msgpack.decode(rows[0][0]) if rows and rows[0][0] else {}
-            if found:
-                self._resources[source_no] = found
+            self._resources[source_no] = found
         return found
 
     # --- queries

@@ -14,9 +14,10 @@ from traceview.store.batch import Batch, Understand
 from traceview.store.blocks import BlockPacker
 from traceview.store.driver import driver_error
 from traceview.store.encoding import clean_part, clean_text, encode
-from traceview.store.errors import StoreError, explain, is_environment
-from traceview.store.opening import Durability, Journal, open_writable
+from traceview.store.errors import StoreError, explain, is_environment, is_full, is_uncertain
+from traceview.store.opening import Durability, Journal, open_writable, set_quota
 from traceview.store.sources import SourceState, find_source, new_source
+from traceview.store.space import DiskSpace
 
 _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -28,7 +29,9 @@ class StoreWriter:
     """Writes span parts to a store. One thread uses it at a time; a store has one writer.
 
     `understand` says what a part's attributes mean. `durability` says what a return from `apply()` promises: that the
-    batch survives the death of any process ("process"), or loss of power as well ("power").
+    batch survives the death of any process ("process"), or loss of power as well ("power"). `journal` "delete" makes a
+    file without companions, to hand on. While less than `floor_bytes` of the disk are free, or the file would outgrow
+    `max_bytes`, batches are refused with StoreBusy.
 
     Raises StoreError where the file can't be opened as a store; it is created where there is none, and an older one is
     brought up to date after a backup. After an input/output error every further call fails: what is on the disk is
@@ -42,18 +45,24 @@ class StoreWriter:
         *,
         durability: Durability = "process",
         journal: Journal = "wal",
+        floor_bytes: int = 64 * 1024 * 1024,
+        max_bytes: int | None = None,
     ) -> None:
         self._path = path
         self._understand = understand
         self._connection: sqlite3.Connection | None = open_writable(path, durability, journal)
         self._complained = False
+        self._problem: StoreError | None = None
+        self._stale = False
         try:
-            self._totals = self._read_totals()
-            self._next_trace = self._highest("trace_no", "trace") + 1
+            self._recall()
             self._packer = BlockPacker(self._highest("block_no", "payload_block") + 1)
+            if max_bytes is not None:
+                set_quota(self._connection, max_bytes)
         except driver_error() as error:
             self.close()
             raise explain(error, path) from error
+        self._space = DiskSpace(path, floor_bytes)
 
     def apply(
         self,
@@ -75,6 +84,7 @@ class StoreWriter:
         A part that can't be stored is set aside (dead letter), the others are stored. Raises StoreBusy where the same
         call may be tried again later, StoreError where that is useless; then nothing of the batch is stored.
         """
+        self._space.check()
         return self._transact(lambda: self._apply(parts, session, seq, dropped, resource))
 
     def interrupt(self, session: bytes | None = None) -> int:
@@ -114,28 +124,40 @@ class StoreWriter:
 
     def _transact(self, work: Callable[[], int]) -> int:
         connection = self._open()
+        if self._problem is not None:
+            raise self._problem
         mark = self._packer.mark()
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
+                if self._stale:
+                    self._recall()
                 answer = work()
                 connection.execute("COMMIT")
             except BaseException:
-                self._roll_back(connection)
+                self._stale = True
                 self._packer.restore(mark)
+                if connection.in_transaction:  # SQLite has rolled back by itself where the disk is full
+                    connection.execute("ROLLBACK")
                 raise
         except driver_error() as error:
             raise self._failed(error) from error
+        self._space.replenish()
         return answer
 
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
-        if connection.in_transaction:  # SQLite rolls back by itself when the disk is full
-            connection.execute("ROLLBACK")
+    def _recall(self) -> None:
+        """Reads what is kept in memory between transactions, at the start and after one that failed."""
         self._totals = self._read_totals()
         self._next_trace = self._highest("trace_no", "trace") + 1
+        self._stale = False
 
-    def _failed(self, error: BaseException) -> StoreError:
-        return explain(error, self._path)
+    def _failed(self, error: Exception) -> StoreError:
+        problem = explain(error, self._path)
+        if is_full(error):
+            self._space.release()
+        elif is_uncertain(error):
+            self._problem = problem
+        return problem
 
     def _apply(
         self,
@@ -146,7 +168,7 @@ class StoreWriter:
         resource: dict[str, Any] | None,
     ) -> int:
         connection = self._open()
-        now_ns = time.time_ns()
+        before, now_ns = dict(self._totals), time.time_ns()
         source = None
         if session is not None:
             source = find_source(connection, session) or new_source(connection, session, now_ns)
@@ -170,7 +192,7 @@ class StoreWriter:
                 source.describe(resource)
             source.save(connection)
         self._totals["dropped"] += dropped
-        self._save_totals()
+        self._save_totals(before)
         return changed
 
     def _store(self, parts: Sequence[SpanPart], source: SourceState | None, dropped: int, now_ns: int) -> int:
@@ -193,13 +215,14 @@ class StoreWriter:
         source = None if session is None else find_source(connection, session)
         if session is not None and source is None:
             return 0
+        before = dict(self._totals)
         batch = self._batch(source, time.time_ns())
         batch.set_interrupted(None if source is None else source.source_no, True)
         self._finish(batch)
         if source is not None:
             source.interrupted = True
             source.save(connection)
-        self._save_totals()
+        self._save_totals(before)
         return batch.changed_spans
 
     def _batch(self, source: SourceState | None, now_ns: int) -> Batch:
@@ -287,7 +310,9 @@ class StoreWriter:
         found = dict(self._open().execute("SELECT key, value FROM meta").fetchall())
         return {key: int(found.get(key, 0)) for key in _TOTALS}
 
-    def _save_totals(self) -> None:
+    def _save_totals(self, before: dict[str, int]) -> None:
+        if self._totals == before:  # nothing new: readers needn't look
+            return
         rows = [(value, key) for key, value in self._totals.items()]
         self._open().executemany("UPDATE meta SET value = ? WHERE key = ?", rows)
 
