@@ -127,4 +127,4 @@ def _not_json(path: Path, file: JsonFile, error: Exception) -> FormatError:
 
 
 def _plain(error: Exception) -> str:
-    return str(error).removeprefix("JSON is malformed: ")
+    return re.sub(r" \(byte \d+\)$", "", str(error).removeprefix("JSON is malformed: "))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import Any, BinaryIO, Final, Protocol
 
 from traceview.formats.errors import Cancelled, FormatError
 
@@ -115,7 +115,7 @@ class Source:
                 raise FormatError(f"{self.path} is compressed more than {_MAX_LAYERS} times over: unpack it first")
             packing = "gzip" if head.startswith(GZIP) else "zstd"
             self.packing += (packing,)
-            inner = _unzstd(self._stream) if packing == "zstd" else gzip.GzipFile(fileobj=self._stream)
+            inner = _Zstd(self._stream) if packing == "zstd" else gzip.GzipFile(fileobj=self._stream)
             self._stream = io.BufferedReader(_Bounded(inner, self), HEAD_BYTES)
 
     def _guarded(self, read: Callable[[], bytes]) -> bytes:
@@ -123,19 +123,10 @@ class Source:
         try:
             return read()
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise self._damaged("gzip", error) from error
+            packed = f"{self.packing[-1]}-compressed and cut off or damaged near byte {self.done:,}"
+            raise FormatError(f"{self.path} is {packed} ({error}): copy or download it again") from error
         except OSError as error:
             raise FormatError(f"{self.path} can't be read: {error.strerror or error}") from error
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] == "zstandard":  # not imported unless zstd was met
-                raise self._damaged("zstd", error) from error
-            raise
-
-    def _damaged(self, packing: str, error: Exception) -> FormatError:
-        return FormatError(
-            f"{self.path} is {packing}-compressed and cut off or damaged near byte {self.done:,} ({error}): "
-            "copy or download it again"
-        )
 
 
 class _Readable(Protocol):
@@ -188,22 +179,58 @@ class _Bounded(io.RawIOBase):
             )
 
 
-def _unzstd(stream: io.BufferedReader[Any]) -> _Readable:
-    import zstandard
+class _Zstd:
+    """Unpacks zstd frames, one after the other. Unlike zstandard's own reader it notices where the last is cut off."""
 
-    reader = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True, closefd=False)
-    return cast(_Readable, reader)
+    # 4 bytes can stand for 128 KiB, so that one step of this size yields 64 MiB at most.
+    _STEP = 2048
+
+    def __init__(self, stream: BinaryIO | io.BufferedReader[Any]) -> None:
+        import zstandard
+
+        self._stream = stream
+        self._error = zstandard.ZstdError
+        self._begin = zstandard.ZstdDecompressor().decompressobj
+        self._frame: Any = None
+        self._left = b""
+        self._ready = memoryview(b"")
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, at most `size`; b"" at the end. Raises EOFError where a frame is damaged or cut off."""
+        while not self._ready:
+            packed = self._left or self._stream.read(self._STEP)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("the file ends inside a zstd frame")
+                return b""
+            self._ready = memoryview(self._unpacked(packed))
+        piece, self._ready = self._ready[:size], self._ready[size:]
+        return bytes(piece)
+
+    def _unpacked(self, packed: bytes) -> bytes:
+        if self._frame is None:
+            self._frame = self._begin()
+        try:
+            data: bytes = self._frame.decompress(packed)
+        except self._error as error:
+            raise EOFError(str(error)) from error
+        self._left = b""
+        if self._frame.eof:
+            self._left, self._frame = self._frame.unused_data, None
+        return data
 
 
 def inflate_message(data: bytes, path: Path) -> bytes:
     """One zstd-compressed message (the collector's file exporter packs each by itself), at most 4 GiB of it."""
-    import zstandard
-
-    pieces, size = [], 0
-    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+    reader, pieces, size = _Zstd(io.BytesIO(data)), [], 0
+    try:
         while piece := reader.read(_CHUNK):
             size += len(piece)
             if size > MAX_INFLATED or (size > _UNSUSPECTED and size > _MAX_RATIO * len(data)):
-                raise FormatError(f"{path} holds a message that unpacks to more than {size // 1024**2:,} MiB")
+                raise FormatError(
+                    f"{path} holds a message that unpacks to more than {size // 1024**2:,} MiB: don't open it"
+                )
             pieces.append(piece)
+    except EOFError as error:
+        raise FormatError(f"{path} holds a zstd message that is damaged ({error}): copy or export it again") from error
     return b"".join(pieces)

@@ -10,13 +10,11 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from traceview.formats.otlp import names
-from traceview.formats.otlp.fields import read_fields
+from traceview.formats.otlp.fields import LENGTH, read_fields
 from traceview.formats.otlp.ids import span_id_of, trace_id_of
 from traceview.formats.otlp.restore import restore
 from traceview.formats.tally import Tally
 from traceview.protocol.records import Event, Link, SpanPart, Status
-
-_LENGTH_DELIMITED = 2
 
 
 def parts_of_resource(payload: bytes, tally: Tally) -> Iterator[SpanPart]:
@@ -140,7 +138,7 @@ def _salvage(payload: bytes, tally: Tally) -> ResourceSpans:
     """A ResourceSpans without the spans that protobuf refuses (bad UTF-8, values nested too deep)."""
     message = ResourceSpans()
     for number, wire, piece in read_fields(payload):
-        if wire != _LENGTH_DELIMITED or not isinstance(piece, bytes):
+        if wire != LENGTH or not isinstance(piece, bytes):
             continue
         if number == 2:
             message.scope_spans.append(_salvage_scope(piece, tally))
@@ -152,7 +150,7 @@ def _salvage(payload: bytes, tally: Tally) -> ResourceSpans:
 def _salvage_scope(payload: bytes, tally: Tally) -> ScopeSpans:
     message = ScopeSpans()
     for number, wire, piece in read_fields(payload):
-        if wire != _LENGTH_DELIMITED or not isinstance(piece, bytes):
+        if wire != LENGTH or not isinstance(piece, bytes):
             continue
         if number == 2:
             try:
@@ -171,7 +169,9 @@ def _merge(message: ResourceSpans | ScopeSpans, number: int, piece: bytes) -> No
         length.append(size & 0x7F | 0x80)
         size >>= 7
     length.append(size)
+    field = bytes([number << 3 | LENGTH]) + bytes(length) + piece
     try:
-        message.MergeFromString(bytes([number << 3 | _LENGTH_DELIMITED]) + bytes(length) + piece)
+        type(message).FromString(field)  # a failing merge would leave half of it behind
     except DecodeError:
-        pass
+        return
+    message.MergeFromString(field)
