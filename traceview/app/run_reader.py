@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from traceview.analysis.steps import find_moments
+from traceview.analysis.moments import Moments, find_moments
 from traceview.analysis.tree import build_tree
 from traceview.app.state.open_run import OpenRun, Source
 from traceview.protocol.records import EventRow, SpanRow
@@ -27,6 +28,7 @@ class RunReader:
         self._events: list[EventRow] = []
         self._change = 0
         self._summary_change = -1
+        self._shown = False
 
     @property
     def empty(self) -> bool:
@@ -46,10 +48,11 @@ class RunReader:
         tree = build_tree(self._spans.values())
         events = tuple(self._events)
         start = min(summary.start_ns, tree.rows[0].start_ns) if len(tree) else summary.start_ns
-        run = OpenRun(self._source, summary, tree, events, (), start, self._newest(summary.end_ns or start))
-        if len(tree) > _HUGE:
-            yield run
-        yield OpenRun(run.source, summary, tree, events, find_moments(tree, events), start, run.now_ns)
+        now = self._newest(summary.end_ns or start)
+        if len(tree) > _HUGE and not self._shown:
+            yield OpenRun(self._source, summary, tree, events, _no_moments(len(tree)), start, now)
+        self._shown = True
+        yield OpenRun(self._source, summary, tree, events, find_moments(tree, events), start, now)
 
     def _read_events(self, reader: StoreReader) -> None:
         fresh = reader.events(self._trace_id, changed_after=self._change)
@@ -67,3 +70,10 @@ class RunReader:
         if self._events:
             newest = max(newest, self._events[-1].time_ns)
         return max(newest, at_least)
+
+
+def _no_moments(spans: int) -> Moments:
+    """The moments of a run of so many spans, none of which has been worked out."""
+    moments = find_moments(build_tree(()), ())
+    moments.opened = moments.closed = array("q", [-1]) * spans
+    return moments

@@ -89,7 +89,7 @@ class TraceList(QWidget):
         self._figures = Panel((12, 0, 0, 0))
         self._figures.column.addWidget(self.counters)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 1, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         for part in (self._head, self._figures, self._columns):
             column.addWidget(part)
@@ -252,10 +252,9 @@ class TraceList(QWidget):
         return QSize(RAIL_WIDTH if self._rail else LIST_WIDTH, 600)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paints the pane's ground and its right edge."""
+        """Paints the pane's ground."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), self._theme.bg1)
-        painter.fillRect(self.width() - 1, 0, 1, self.height(), self._theme.border)
         painter.end()
 
 

@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from traceview.app.controls import TextButton
 from traceview.app.models.trace_list import TraceListModel
 from traceview.app.paint import draw_text, fill_round
-from traceview.app.theme import COLUMN_HEADER, TRACE_ROW, Theme, theme, ui_font
+from traceview.app.theme import COLUMN_HEADER, TRACE_ROW, Theme, ui_font
+from traceview.app.views.part import Part
 
 _SKELETONS = ((150, 100), (136, 110), (122, 120), (108, 128))
-
-
-class Part(QWidget):
-    """A painted widget in the theme's colours."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme(True)
-
-    def set_theme(self, colors: Theme) -> None:
-        """Repaints in other colours."""
-        self._theme = colors
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paints the part."""
-        painter = QPainter(self)
-        try:
-            self._paint(painter, self._theme)
-        finally:
-            painter.end()
-
-    def _paint(self, painter: QPainter, colors: Theme) -> None:
-        raise AssertionError("every part paints itself")
 
 
 class Panel(Part):
