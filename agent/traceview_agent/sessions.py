@@ -12,12 +12,12 @@ _REMEMBERED: Final = 4096
 
 @dataclass(slots=True)
 class Session:
-    """One start of one program. `pending` batches are queued; all up to `committed` are stored (-1: none known of)."""
+    """One start of one program. `pending` batches are queued; all up to `committed` are stored, as far as known."""
 
     identity: bytes
     resource: dict[str, Any] = field(default_factory=dict)
     refusal: str | None = None
-    committed: int = -1
+    committed: int = 0
     pending: set[int] = field(default_factory=set)
 
 

@@ -88,7 +88,8 @@ class Writer:
         try:
             session = loads[0].session
             if session is not None:
-                last = self._patiently(store, lambda writer: writer.last_seq(session))
+                # A session that the store does not know has -1; its first batch has number 1.
+                last = max(0, self._patiently(store, lambda writer: writer.last_seq(session)))
                 loads, settled = self._in_order(session, last, loads)
             if loads:
                 settled += self._patiently(store, lambda writer: self._apply(writer, loads))
@@ -130,8 +131,7 @@ class Writer:
         run: list[Load] = []
         settled: list[tuple[Load, Outcome]] = []
         for load in sorted(loads, key=_seq):
-            # A session's first batch has number 1 (or 0, from those who count so).
-            expected = _seq(run[-1]) + 1 if run else last + 1 if last >= 0 else min(_seq(load), 1)
+            expected = (_seq(run[-1]) if run else last) + 1
             if _seq(load) < expected:
                 settled.append((load, Stored(last)))
             elif _seq(load) == expected or self._has_no_more(session, _seq(load)):

@@ -158,8 +158,8 @@ class ZmqReceiver:
     def _batch(self, session: Session, batch: wire.Batch, body: Any) -> None:
         if session.refusal is not None:
             self._send(session.identity, wire.Reject(batch.seq, session.refusal))
-        elif batch.seq < 0:
-            self._send(session.identity, wire.Reject(batch.seq, "a batch's number is not negative"))
+        elif batch.seq < 1:
+            self._send(session.identity, wire.Reject(batch.seq, "a session's batches are numbered from 1"))
         elif batch.seq in session.pending:
             pass  # sent again too early: it will be acknowledged when it is committed
         elif (problem := self._problem()) is not None:
@@ -214,7 +214,7 @@ class ZmqReceiver:
         session.pending.discard(seq)
         match outcome:
             case Stored(upto=upto):
-                session.committed = max(session.committed, seq if upto is None else upto)
+                session.committed = max(session.committed, upto or seq)
                 if refusal is not None:
                     self._send(session.identity, wire.Reject(seq, refusal))
                 if not self._acks:

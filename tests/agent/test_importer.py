@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from pathlib import Path
@@ -17,6 +18,9 @@ from traceview.protocol.places import find_places
 from traceview.protocol.records import SpanPart
 from traceview.store import StoreReader, export_store
 from traceview.testing import build_trace
+from traceview_agent.control_server import Refused
+from traceview_agent.importer import Importer
+from traceview_agent.intake import Intake, Unstored
 
 
 def import_file(path: Path) -> dict[str, Any]:
@@ -127,3 +131,49 @@ def test_live_spans_pass_an_import(daemon: Any, program: Any, tmp_path: Path, un
         program.acknowledged(seq)
     asking.join()
     assert len(daemon.stored()) == 20_019
+
+
+def obey(intake: Intake, file: Path) -> str:
+    """What an import that can't succeed is answered."""
+
+    async def run() -> str:
+        with pytest.raises(Refused) as refused:
+            await Importer(intake, find_places().store).obey({"path": str(file)})
+        return str(refused.value)
+
+    return asyncio.run(run())
+
+
+def test_a_closed_queue_ends_an_import(home: Path, tmp_path: Path) -> None:
+    intake = Intake()
+    intake.close()
+    assert "import the file again" in obey(intake, write_otlp(tmp_path / "trace.json", many(3)))
+
+
+def test_an_import_that_is_not_stored_does_not_say_it_was(home: Path, tmp_path: Path) -> None:
+    intake = Intake()
+
+    def stop_instead_of_writing() -> None:
+        for load in intake.take(1):
+            load.done(Unstored("the daemon stops"))
+
+    writing = threading.Thread(target=stop_instead_of_writing)
+    writing.start()
+    assert "import the file again" in obey(intake, write_otlp(tmp_path / "trace.json", many(3)))
+    writing.join()
+
+
+def test_a_cancelled_import_ends_even_while_the_queue_stands_still(home: Path, tmp_path: Path, until: Any) -> None:
+    intake = Intake()
+    file = write_otlp(tmp_path / "trace.json", many(2000))
+
+    async def run() -> str:
+        importer = Importer(intake, find_places().store)
+        asking = asyncio.create_task(importer.obey({"path": str(file)}))
+        await asyncio.to_thread(until, lambda: intake.queued >= 1000)
+        importer.cancel()
+        with pytest.raises(Refused) as refused:
+            await asking
+        return str(refused.value)
+
+    assert "import the file again" in asyncio.run(run())

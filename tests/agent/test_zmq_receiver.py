@@ -30,7 +30,7 @@ def test_what_is_acknowledged_is_in_the_store(daemon: Any, program: Any) -> None
 
 
 def test_hello_is_answered_with_what_is_committed(daemon: Any, program: Any) -> None:
-    assert program.hello() == wire.Ack(-1)
+    assert program.hello() == wire.Ack(0)
     program.batch(1, TRACE.parts)
     program.acknowledged(1)
     assert program.hello() == wire.Ack(1)
@@ -64,11 +64,14 @@ def test_many_batches_share_acknowledgements(daemon: Any, program: Any) -> None:
     assert daemon.status.spans == 500
 
 
-def test_batches_may_be_numbered_from_zero(daemon: Any, program: Any) -> None:
-    program.batch(0, TRACE.parts[:1])
-    program.acknowledged(0)
-    program.batch(1, TRACE.parts[1:])
-    program.acknowledged(1)
+def test_a_lost_first_batch_is_asked_for(daemon: Any, program: Any) -> None:
+    program.batch(2, TRACE.parts[1:])
+    answer = program.hear()
+    assert isinstance(answer, wire.Busy)
+    assert answer.upto == 0
+    program.batch(1, TRACE.parts[:1])
+    program.batch(2, TRACE.parts[1:])
+    program.acknowledged(2)
     assert len(daemon.stored()) == 3
 
 
@@ -96,6 +99,19 @@ def test_a_program_older_than_the_store_goes_on_where_it_is(daemon: Any, program
     program.batch(57, TRACE.parts[1:2])
     program.acknowledged(57)
     assert len(daemon.stored()) == 2
+
+
+def test_a_program_in_another_language_is_understood(daemon: Any, program: Any) -> None:
+    """Plain maps and arrays, as agent/README.md describes them."""
+    pack = msgspec.msgpack.encode
+    program.send(pack({"type": "hello", "session": program.session, "version": 1, "resource": {"host.name": "h"}}))
+    assert program.hear() == wire.Ack(0)
+    start = pack([b"t" * 16, b"a" * 8, None, "from elsewhere", "tool", 1_790_000_000_000_000_000])
+    end = pack([b"t" * 16, b"a" * 8, None, None, None, None, 1_790_000_001_000_000_000, 1])
+    body = b"".join(len(record).to_bytes(4, "big") + record for record in (start, end))
+    program.send(pack({"type": "batch", "session": program.session, "seq": 1, "count": 2}), body)
+    assert program.hear() == wire.Ack(1)
+    assert daemon.stored() == ["from elsewhere"]
 
 
 @pytest.mark.expects_log
@@ -147,9 +163,10 @@ def test_another_version_is_rejected_with_the_reason(daemon: Any, program: Any) 
     assert program.hear() == wire.Reject(1, answer.reason)
 
 
-def test_a_negative_number_is_rejected(daemon: Any, program: Any) -> None:
-    program.batch(-1, TRACE.parts)
-    assert isinstance(program.hear(), wire.Reject)
+@pytest.mark.parametrize("seq", [0, -1])
+def test_batches_are_numbered_from_one(daemon: Any, program: Any, seq: int) -> None:
+    program.batch(seq, TRACE.parts)
+    assert program.hear() == wire.Reject(seq, "a session's batches are numbered from 1")
 
 
 @pytest.mark.expects_log
