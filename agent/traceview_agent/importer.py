@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from traceview.formats import Cancelled, FormatError, is_store, open_parts
 from traceview.protocol.records import SpanPart
+from traceview.store import StoreError, StoreReader
 from traceview_agent.control_server import Refused
 from traceview_agent.intake import Intake, Load, Outcome, Stored
 
@@ -49,16 +52,10 @@ class Importer:
             raise Refused(f"{path}: no such file")
         log.info("importing %s", path)
         feed = _Feed(self._intake, self._cancelled, path)
-        from traceview.formats import Cancelled, FormatError, is_store
-        from traceview.store import StoreError
-
         try:
-            if is_store(path):
-                feed.all(_parts_of_store(path, self._live))
-            else:
-                from traceview.formats import open_parts
-
-                feed.all(open_parts(path, feed.progress))
+            parts = _parts_of_store(path, self._live) if is_store(path) else open_parts(path, feed.progress)
+            with contextlib.closing(parts):
+                feed.all(parts)
         except (FormatError, StoreError) as error:
             raise Refused(str(error)) from error
         except OSError as error:
@@ -111,21 +108,16 @@ class _Feed:
         load = Load(chunk, max(0, self._read - self._sent), self._done, f"import of {self._path.name}")
         self._sent = self._read
         if not self._intake.put(load, self._cancelled.is_set):
-            self._give_up()
+            raise Cancelled
         self.spans += len({(part.trace_id, part.span_id) for part in chunk})
         self.traces.update(part.trace_id for part in chunk)
 
     def _acquire(self) -> None:
         while not self._slots.acquire(timeout=0.1):
             if self._cancelled.is_set():
-                self._give_up()
+                raise Cancelled
         if self._failed is not None:
             raise Refused(self._failed)
-
-    def _give_up(self) -> None:
-        from traceview.formats import Cancelled
-
-        raise Cancelled
 
     def _done(self, outcome: Outcome) -> None:
         if not isinstance(outcome, Stored):
@@ -133,9 +125,7 @@ class _Feed:
         self._slots.release()
 
 
-def _parts_of_store(path: Path, live: Path) -> Iterator[SpanPart]:
-    from traceview.store import StoreReader
-
+def _parts_of_store(path: Path, live: Path) -> Generator[SpanPart, None, None]:
     if path.samefile(live):
         raise Refused(f"{path} is the store that is in use: there is nothing to import")
     reader = StoreReader(path)
