@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from traceview.protocol.records import TraceSummary
     from traceview.store import StoreReader
 
+# Thin and no-break spaces, which durations use; Python calls only the plain space printable.
+_SPACES = "\u00a0\u2009\u202f"
 _VERBS = ("list", "show", "import", "export", "screenshot", "demo", "run")
 
 
@@ -241,12 +243,12 @@ def _span_line(depth: int, row: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text for a terminal: recorded control characters and escapes are shown, not obeyed."""
-    return "".join(c if c.isprintable() else "�" if ord(c) > 0x20 else " " for c in text)
+    """Text for a terminal: recorded control characters, escapes and bidi overrides are shown, not obeyed."""
+    return "".join(c if c.isprintable() or c in _SPACES else " " if c in "\n\t" else "�" for c in text)
 
 
 def _print_json(document: object) -> None:
-    from traceview.formats import to_json
+    from traceview.report import to_json
 
     sys.stdout.buffer.write(to_json(document) + b"\n")
     sys.stdout.buffer.flush()

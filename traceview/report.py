@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from traceview.analysis.steps import AGENT_STEPS, find_moments, moment_of_step, number_steps
+import msgspec
+
+from traceview.analysis.steps import default_axis, find_moments, walk
 from traceview.analysis.tree import SpanTree, build_tree
 from traceview.conventions import present
 from traceview.protocol.records import STATE_EVENT, Event, SpanPayload, SpanRow, TraceSummary, hex_id
@@ -37,37 +40,38 @@ def trace_document(trace: TraceSummary) -> dict[str, Any]:
 def run_document(reader: StoreReader, trace: TraceSummary) -> dict[str, Any]:
     """One trace with its spans in tree order, as `show --json` gives it."""
     tree = build_tree(reader.spans(trace.trace_id))
-    steps = number_steps(tree, AGENT_STEPS)
+    moments = find_moments(tree, reader.events(trace.trace_id))
+    steps = walk(tree, moments, default_axis(moments))
     payloads = dict(reader.payloads(trace.trace_id))
     spans = [
-        _span_document(row, payloads.get(row.span_id, SpanPayload()), tree.depth[i], steps[i])
+        _span_document(row, payloads.get(row.span_id, SpanPayload()), tree.depth[i], steps.step_of(i))
         for i, row in enumerate(tree.rows)
     ]
     return {**trace_document(trace), "metadata": trace.metadata, "spans": spans}
 
 
 def step_document(reader: StoreReader, trace: TraceSummary, step: int) -> dict[str, Any]:
-    """The state as of one agent step, as `show --at-step N --json` gives it; raises IndexError beyond the last step.
+    """The state as of one step, as `show --at-step N --json` gives it; raises IndexError beyond the last step.
 
-    As of step n is just before step n + 1 opens; for the last step, the end of the run.
+    Steps are the AI agent's (every span where a run has none). As of step n is just before step n + 1 opens; for the
+    last step, the end of the run.
     """
     tree = build_tree(reader.spans(trace.trace_id))
-    steps = number_steps(tree, AGENT_STEPS)
-    count = max((number for number in steps if number is not None), default=0)
-    if not 1 <= step <= count:
-        raise IndexError(f"{trace.name} has {count} agent steps, so there is no step {step}")
     moments = find_moments(tree, reader.events(trace.trace_id))
-    moment = moments[moment_of_step(moments, tree, step)]
-    row = tree.rows[steps.index(step)]
+    steps = walk(tree, moments, default_axis(moments))
+    if not 1 <= step <= len(steps):
+        raise IndexError(f"{trace.name} has {len(steps)} steps, so there is no step {step}")
+    time_ns = moments[steps.stop(step)].time_ns
+    row = tree.rows[steps.span(step)]
     return {
         "trace_id": trace.trace_id.hex(),
         "step": step,
-        "steps": count,
+        "steps": len(steps),
         "span_id": row.span_id.hex(),
         "name": row.name,
         "kind": row.kind,
-        "time_ns": moment.time_ns,
-        "state": state_before(reader.state_events(trace.trace_id), moment.time_ns),
+        "time_ns": time_ns,
+        "state": state_before(reader.state_events(trace.trace_id), time_ns),
     }
 
 
@@ -79,6 +83,15 @@ def state_before(events: Sequence[tuple[bytes, Event]], time_ns: int) -> dict[st
             break
         state |= event.attributes
     return state
+
+
+def to_json(document: object) -> bytes:
+    """A document as UTF-8 JSON: bytes in base64, NaN as null, what JSON can't say as text."""
+    try:
+        return msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)
+    except (TypeError, ValueError, RecursionError):
+        # Lone surrogates and odd keys, which msgspec refuses.
+        return json.dumps(document, indent=2, default=str, skipkeys=True).encode("ascii")
 
 
 def outline(tree: SpanTree) -> list[tuple[int, SpanRow]]:
