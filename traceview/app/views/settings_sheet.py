@@ -47,6 +47,12 @@ class SettingsSheet(Overlay):
         for row in self.frame.findChildren(Part):
             row.set_theme(colors)
 
+    def set_text(self, label: str, text: str) -> None:
+        """Shows another path or address in the line of this label."""
+        for line in self.lines:
+            if line.label == label:
+                line.set_text(text)
+
     def set_choices(self, theme: str, zone: str) -> None:
         """Marks what is chosen now."""
         self.themes.set_value(theme)
@@ -65,7 +71,7 @@ class _Heading(Part):
 class _Row(Part):
     def __init__(self, label: str) -> None:
         super().__init__()
-        self._label = label
+        self.label = label
         self.setFixedHeight(_LINE)
         self.row = QHBoxLayout(self)
         self.row.setContentsMargins(12 + _LABEL, 0, 12, 0)
@@ -73,7 +79,7 @@ class _Row(Part):
 
     def _paint(self, painter: QPainter, colors: Theme) -> None:
         painter.fillRect(12, 0, self.width() - 24, 1, colors.border)
-        draw_text(painter, QRect(12, 0, _LABEL, self.height()), self._label, ui_font(12), colors.text3)
+        draw_text(painter, QRect(12, 0, _LABEL, self.height()), self.label, ui_font(12), colors.text3)
 
 
 class _Choice(_Row):
@@ -107,10 +113,9 @@ class _Place(_Row):
 
     def __init__(self, label: str, text: str, folder: Path | None) -> None:
         super().__init__(label)
-        self._text = text
-        self.setAccessibleName(f"{label}: {text}")
+        self._text = ""
         self.copy = IconButton("copy", f"Copy: {label}", size=24)
-        self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
+        self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self._text))
         self.row.addStretch(1)
         self.buttons = [self.copy]
         if folder is not None:
@@ -119,6 +124,12 @@ class _Place(_Row):
             self.buttons.append(show)
         for button in self.buttons:
             self.row.addWidget(button)
+        self.set_text(text)
+
+    def set_text(self, text: str) -> None:
+        self._text = text
+        self.setAccessibleName(f"{self.label}: {text}")
+        self.update()
 
     def set_theme(self, colors: Theme) -> None:
         super().set_theme(colors)

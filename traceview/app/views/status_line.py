@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from PySide6.QtCore import QRect, QSize, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from traceview.analysis.figures import bytes_text
@@ -116,10 +116,37 @@ class StatusLine(QWidget):
     def _refresh(self) -> None:
         problem = [StatusItem(self._store_problem, "error")] if self._store_problem else []
         self._items = [*self._daemon[:1], *problem, *self._daemon[1:]]
+        self._place_link()
         text = "\n".join(self.texts())
         self.setAccessibleDescription(text)
         self.setToolTip(plain_tooltip("\n".join(item.text for item in self._items if item.mood in _LOUD)))
         self.update()
+
+    def _place_link(self) -> None:
+        self._link.resize(self._link.sizeHint().width(), 20)
+        room = self.width() - 36 - self._link.width() - self._right_width()
+        text = min(round(text_width(ui_font(11, 500), self._items[0].text)), room)
+        self._link.move(24 + text + 6, 2)
+
+    def _right_width(self) -> int:
+        return sum(width + _GAP for _, width in self._right_pieces())
+
+    def _right_pieces(self) -> list[tuple[str, int]]:
+        """What stands at the right end, from the right, as far as a third of the line holds it."""
+        pieces: list[tuple[str, int]] = []
+        room = self.width() * 2 // 3 - 12
+        for text in reversed(self.texts()[len(self._items) :]):
+            width = round(text_width(ui_font(11, 500), text)) + 1
+            room -= width + _GAP
+            if room < 0:
+                break
+            pieces.append((text, width))
+        return pieces
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The link stands behind its words."""
+        super().resizeEvent(event)
+        self._place_link()
 
     def sizeHint(self) -> QSize:
         """One row."""
@@ -137,10 +164,7 @@ class StatusLine(QWidget):
         painter.fillRect(self.rect(), colors.bg2)
         painter.fillRect(0, 0, self.width(), 1, colors.border)
         font, right = ui_font(11, 500), self.width() - 12
-        for text in reversed(self.texts()[len(self._items) :]):
-            width = round(text_width(font, text)) + 1
-            if right - width < self.width() // 3:
-                break
+        for text, width in self._right_pieces():
             draw_text(painter, QRect(right - width, 1, width + 1, STATUS_BAR - 1), text, font, colors.text3)
             right -= width + _GAP
             painter.fillRect(right + _GAP // 2, 6, 1, 12, colors.border_strong)
@@ -158,11 +182,9 @@ class StatusLine(QWidget):
             fill_round(painter, QRect(left, 9, 6, 6), ink if item.mood else self._theme.text3, 3)
             left += 12
         text_ink = self._theme.text2 if item.mood in ("", "ok") else ink
-        link = self._link.sizeHint().width() + 8 if not place and self._link.isVisibleTo(self) else 0
+        link = self._link.width() + 8 if not place and self._link.isVisibleTo(self) else 0
         room = QRect(left, 1, right - left - link, STATUS_BAR - 1)
         left += round(draw_text(painter, room, item.text, font, text_ink))
-        if link:
-            self._link.setGeometry(left + 6, 2, self._link.sizeHint().width(), 20)
         return left + link + _GAP
 
     def _ink(self, item: StatusItem) -> QColor:

@@ -112,9 +112,10 @@ class TraceHistogram(QWidget):
                 painter.fillRect(low, 0, high - low, BARS, ground)
             self._paint_bars(painter, data, colors, low, high)
             if self._range is not None:
-                for x in (low, high):
+                for x in (low, min(high, self.width() - 1)):
                     painter.fillRect(x, 0, 1, BARS, colors.accent)
-                    fill_round(painter, QRect(x - 2, 18, 5, 16), colors.accent, 2)
+                    grip = QRect(min(max(0, x - 2), self.width() - 5), 18, 5, 16)
+                    fill_round(painter, grip, colors.accent, 2)
             self._paint_axis(painter, data, colors)
         painter.fillRect(0, BARS, self.width(), 1, colors.accent if self.hasFocus() else colors.border)
 

@@ -86,7 +86,7 @@ class TraceList(QWidget):
         self._head.column.addLayout(head)
         for widget in (self.source_bar, self.filter_bar, self.histogram):
             self._head.column.addWidget(widget)
-        self._figures = Panel((12, 0, 0, 0))
+        self._figures = Panel((12, 0, 12, 0))
         self._figures.column.addWidget(self.counters)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -145,10 +145,12 @@ class TraceRows(PaintedRows):
             draw_status(painter, (rect.width() - 16) // 2, rect.top() + 8, trace.status, colors, spin)
             return
         draw_status(painter, 12, rect.top() + 6, trace.status, colors, spin)
-        self._paint_first_line(painter, trace, QRect(36, rect.top() + 2, rect.width() - 48, 22))
-        self._paint_second_line(painter, trace, QRect(36, rect.top() + 23, rect.width() - 48, 20))
+        # The scroll bar stands in the padding, so that rows end where the column heads do.
+        width = self.width() - 48
+        self._paint_first_line(painter, trace, QRect(36, rect.top() + 2, width, 22))
+        self._paint_second_line(painter, trace, QRect(36, rect.top() + 23, width, 20))
         if not state.selected and row + 1 != self.current:
-            painter.fillRect(36, rect.bottom(), rect.width() - 48, 1, colors.border)
+            painter.fillRect(36, rect.bottom(), width, 1, colors.border)
 
     def _paint_first_line(self, painter: QPainter, trace: TraceSummary, box: QRect) -> None:
         colors = self._theme
@@ -181,7 +183,9 @@ class TraceRows(PaintedRows):
     def _paint_ground(self, painter: QPainter, rect: QRect, state: RowState) -> None:
         # Unlike other lists the chosen row keeps its colour without the focus: it says which run is open beside it.
         colors = self._theme
-        box = rect.adjusted(4, 1, -6, -1)
+        box = QRect(
+            4, rect.top() + 1, (rect.width() if self.row_height == _RAIL_ROW else self.width()) - 8, rect.height() - 2
+        )
         if state.selected:
             fill_round(painter, box, colors.selection, 5)
             painter.fillRect(box.left(), box.top() + 6, 2, box.height() - 12, colors.accent)
