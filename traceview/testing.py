@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
 
 from traceview.protocol.records import KINDS, Event, SpanPart, SpanRow, Status, TraceInfo
+from traceview.protocol.wire import decode_part
 
 _TOKEN = re.compile(r"\s*(?:(?P<op>[>(),])|(?P<span>[^\s>(),][^>(),]*))")
 START_NS = 1_790_000_000_000_000_000
@@ -150,3 +153,92 @@ def _row(part: SpanPart, change: int) -> SpanRow:
         event_count=len(part.events),
         change=change,
     )
+
+
+class Captured:
+    """What a program recorded while `capture()` was open, read back from the wire's form."""
+
+    def __init__(self) -> None:
+        self._records: list[bytes] = []
+        self._lock = threading.Lock()
+
+    @property
+    def parts(self) -> tuple[SpanPart, ...]:
+        """Every report, in the order made: a span's start, whatever was recorded on it, its end."""
+        with self._lock:
+            return tuple(decode_part(record) for record in self._records)
+
+    @property
+    def spans(self) -> tuple[SpanPart, ...]:
+        """Every span, in the order of their starts, with all its reports merged into one part."""
+        merged: dict[tuple[bytes, bytes], SpanPart] = {}
+        for part in self.parts:
+            key = (part.trace_id, part.span_id)
+            merged[key] = _merged(merged[key], part) if key in merged else part
+        return tuple(merged.values())
+
+    def span(self, name: str) -> SpanPart:
+        """The first span of this name, merged; raises KeyError."""
+        for span in self.spans:
+            if span.name == name:
+                return span
+        raise KeyError(name)
+
+    def children(self, span: SpanPart) -> tuple[SpanPart, ...]:
+        """The spans directly under one, in the order of their starts."""
+        return tuple(s for s in self.spans if s.trace_id == span.trace_id and s.parent_id == span.span_id)
+
+    # What the SDK asks of the place its records go to
+
+    def append(self, record: bytes) -> bool:
+        """Takes one record."""
+        with self._lock:
+            self._records.append(record)
+        return True
+
+    def note_dropped(self) -> None:
+        """Nothing is ever dropped here."""
+
+    def flush(self, seconds: float) -> bool:
+        """True: whatever was recorded is here."""
+        return True
+
+
+@contextmanager
+def capture() -> Iterator[Captured]:
+    """Collects all that this process records, on any thread, instead of sending it; no daemon is needed.
+
+        with capture() as captured:
+            my_agent("hello")
+        assert captured.span("plan").output == "..."
+
+    Raises RuntimeError under TRACEVIEW_DISABLED=1, where nothing is recorded that could be captured.
+    """
+    import traceview
+    from traceview.sdk import disabled, recorder
+
+    if traceview.Span.__module__ == disabled.__name__:
+        raise RuntimeError("capture() needs tracing: unset TRACEVIEW_DISABLED for the tests that use it")
+    captured = Captured()
+    before = recorder.redirect(captured)
+    try:
+        yield captured
+    finally:
+        recorder.redirect(before)
+
+
+def _merged(old: SpanPart, new: SpanPart) -> SpanPart:
+    fields = {name: getattr(new, name) for name in SpanPart.__struct_fields__ if getattr(new, name) is not None}
+    fields["attributes"] = old.attributes | new.attributes
+    fields["resource"] = old.resource | new.resource
+    fields["events"] = old.events + new.events
+    fields["links"] = old.links + new.links
+    fields["trace"] = _merged_info(old.trace, new.trace)
+    return msgspec.structs.replace(old, **fields)
+
+
+def _merged_info(old: TraceInfo | None, new: TraceInfo | None) -> TraceInfo | None:
+    if old is None or new is None:
+        return new or old
+    said = {name: getattr(new, name) for name in TraceInfo.__struct_fields__ if getattr(new, name)}
+    return msgspec.structs.replace(old, **said | {"metadata": old.metadata | new.metadata})

@@ -1,0 +1,67 @@
+"""What the program's threads and the sender's thread share: the outbox, and how either side wakes the other."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from traceview.sdk.outbox import Outbox
+
+
+class Handoff:
+    """The outbox with a bell for the sender and a signal for whoever waits until everything is stored."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.outbox = outbox
+        self.asleep = False
+        self.deadline: float | None = None
+        # A bare lock: unlike an Event's, its release may be interrupted by a finaliser that releases it too.
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._changed = threading.Condition()
+        self._ended = False
+
+    # The program's side
+
+    def ring(self) -> None:
+        """Wakes the sender if it sleeps. Never waits."""
+        self.asleep = False
+        try:
+            self._bell.release()
+        except RuntimeError:
+            pass  # it was rung already
+
+    def stop(self, seconds: float) -> None:
+        """Asks the sender to send what is left, for so long at most, and to end."""
+        self.deadline = time.monotonic() + seconds
+        self.ring()
+
+    def wait_until_stored(self, seconds: float) -> bool:
+        """Waits until every record kept so far is done with; False if that takes longer or the sender has ended."""
+        target = self.outbox.appended
+        if self.outbox.freed >= target:
+            return True
+        self.ring()
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self.outbox.freed >= target, seconds)
+        return self.outbox.freed >= target
+
+    # The sender's side
+
+    def sleep(self, seconds: float, *, until_appended: bool) -> None:
+        """Sleeps until the bell rings; `until_appended`: the next record rings it."""
+        self.asleep = until_appended
+        # A record that came before `asleep` was set did not ring.
+        if not (until_appended and self.outbox.waiting()):
+            self._bell.acquire(timeout=seconds)
+        self.asleep = False
+
+    def tell_freed(self) -> None:
+        """Records are done with."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def tell_ended(self) -> None:
+        """The sender's thread ends; nothing will be freed any more."""
+        self._ended = True
+        self.tell_freed()

@@ -1,0 +1,135 @@
+"""Where records wait until the daemon has stored them: the seam between the program's threads and the sender.
+
+Today they wait in memory; a crash-proof spool in a memory-mapped file will stand behind the same protocol.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Final, Protocol
+
+import msgspec
+
+from traceview.protocol.wire import join_records
+
+DEFAULT_CAPACITY: Final = 64 * 1024 * 1024
+# What a record costs beyond its content: the header of a bytes object, its slot in the queue, the allocator's rounding.
+_OVERHEAD: Final = 64
+
+
+class Chunk(msgspec.Struct, frozen=True, gc=False):
+    """Some records in order, in the wire's form. `size` is what they cost of the outbox's capacity, in bytes."""
+
+    body: bytes
+    records: int
+    size: int
+
+
+class Outbox(Protocol):
+    """Records in, from any thread; chunks out, in order, to the one sender, which frees each when it is done with."""
+
+    def append(self, record: bytes) -> bool:
+        """Keeps a record. False, at once, if there is no room: the newest is dropped, what waits stays."""
+        ...
+
+    def note_dropped(self, spans: int = 1) -> None:
+        """Counts spans of which something was lost, to be reported to the daemon."""
+        ...
+
+    def take_dropped(self) -> int:
+        """The spans counted since the last call."""
+        ...
+
+    @property
+    def appended(self) -> int:
+        """The number of records kept so far."""
+        ...
+
+    @property
+    def freed(self) -> int:
+        """The number of records that were kept and are done with."""
+        ...
+
+    def waiting(self) -> int:
+        """The number of records not yet taken."""
+        ...
+
+    def take(self, max_records: int, max_bytes: int) -> Chunk | None:
+        """The next records: at least one (a big one alone), or None where none waits. They count until freed."""
+        ...
+
+    def free(self, chunk: Chunk) -> None:
+        """A chunk taken before is done with: the daemon has it, or refused it."""
+        ...
+
+
+class MemoryOutbox:
+    """An outbox in memory, bounded by `capacity` bytes. Lost when the process is killed."""
+
+    def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
+        self._capacity = capacity
+        self._records: deque[bytes] = deque()
+        # Reentrant: a finaliser or a signal handler may end a span while its own thread is inside append(). The sender
+        # never takes it, so that no program's thread ever waits for a sender that lost the GIL.
+        self._lock = threading.RLock()
+        self._added_bytes = 0
+        self._freed_bytes = 0
+        self._appended = 0
+        self._freed = 0
+        self._dropped = 0
+        self._dropped_taken = 0
+
+    def append(self, record: bytes) -> bool:
+        """Keeps a record; False if the outbox is full."""
+        size = len(record) + _OVERHEAD
+        with self._lock:
+            added = self._added_bytes + size
+            if added - self._freed_bytes > self._capacity:
+                return False
+            self._added_bytes = added
+            self._appended += 1
+            self._records.append(record)
+        return True
+
+    def note_dropped(self, spans: int = 1) -> None:
+        """Counts lost spans."""
+        with self._lock:
+            self._dropped += spans
+
+    def take_dropped(self) -> int:
+        """The spans lost since the last call; the sender's only."""
+        total = self._dropped
+        new, self._dropped_taken = total - self._dropped_taken, total
+        return new
+
+    @property
+    def appended(self) -> int:
+        """The records kept so far."""
+        return self._appended
+
+    @property
+    def freed(self) -> int:
+        """The records done with."""
+        return self._freed
+
+    def waiting(self) -> int:
+        """The records not yet taken."""
+        return len(self._records)
+
+    def take(self, max_records: int, max_bytes: int) -> Chunk | None:
+        """The next records as a chunk; the sender's only."""
+        taken: list[bytes] = []
+        size = 0
+        while self._records and len(taken) < max_records:
+            cost = len(self._records[0]) + _OVERHEAD
+            if taken and size + cost > max_bytes:
+                break
+            taken.append(self._records.popleft())
+            size += cost
+        return Chunk(join_records(taken), len(taken), size) if taken else None
+
+    def free(self, chunk: Chunk) -> None:
+        """A chunk is done with; the sender's only."""
+        self._freed += chunk.records
+        self._freed_bytes += chunk.size

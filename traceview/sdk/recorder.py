@@ -1,0 +1,155 @@
+"""The way of a recorded part: encoded on the caller's thread, into the outbox, and off by one background thread."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from typing import Final, Protocol
+
+from traceview.protocol.records import SpanPart
+from traceview.sdk import guard
+from traceview.sdk.handoff import Handoff
+from traceview.sdk.outbox import MemoryOutbox, Outbox
+from traceview.sdk.snapshot import encode_part
+
+_EXIT_SECONDS: Final = 0.2
+
+
+class Sink(Protocol):
+    """Where records go."""
+
+    def append(self, record: bytes) -> bool:
+        """Takes one record; False if it is lost. Never waits."""
+        ...
+
+    def note_dropped(self) -> None:
+        """Counts one more span of which something was lost."""
+        ...
+
+    def flush(self, seconds: float) -> bool:
+        """Waits until all is stored; False if that takes longer."""
+        ...
+
+
+class Recorder:
+    """This process's way to the daemon. The thread starts with the first record."""
+
+    def __init__(self, outbox: Outbox | None = None) -> None:
+        self._outbox = outbox or MemoryOutbox()
+        self._handoff = Handoff(self._outbox)
+        self._thread: threading.Thread | None = None
+        self._starting = threading.RLock()
+        self._closed = False
+
+    def append(self, record: bytes) -> bool:
+        """Keeps the record until the daemon has stored it; False if the outbox is full."""
+        kept = self._outbox.append(record)
+        if self._thread is None:
+            self._start()
+        if self._handoff.asleep:
+            self._handoff.ring()
+        return kept
+
+    def note_dropped(self) -> None:
+        """Counts a span of which something was lost, and says so once."""
+        self._outbox.note_dropped()
+        guard.say_once(
+            "full",
+            "spans are being lost: too many wait for traceview-agent. Is it running? See `traceview-agent status`",
+        )
+
+    def flush(self, seconds: float) -> bool:
+        """Waits until all that was recorded is stored; False if that takes longer."""
+        return self._handoff.wait_until_stored(seconds)
+
+    def close(self, seconds: float) -> None:
+        """Sends what is left, for so long at most, and ends the thread. Safe twice."""
+        self._closed = True
+        if self._thread is not None:
+            self._handoff.stop(seconds)
+            self._thread.join(seconds + _EXIT_SECONDS)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None or self._closed:
+                return
+            self._thread = threading.Thread(target=_serve, args=(self._handoff,), name="traceview sender", daemon=True)
+            self._thread.start()
+        _close_before_multiprocessing_exits(self)
+
+
+def _serve(handoff: Handoff) -> None:
+    """The thread: zmq is imported here, where the program doesn't wait for it."""
+    try:
+        from traceview.protocol.places import find_places
+        from traceview.sdk.resource import process_resource
+        from traceview.sdk.sender import Sender
+
+        Sender(handoff, os.urandom(16), find_places().endpoint, process_resource()).run()
+    except Exception as error:
+        guard.report("sender", error)
+        handoff.tell_ended()
+
+
+def _close_before_multiprocessing_exits(recorder: Recorder) -> None:
+    # A process forked by multiprocessing leaves by os._exit, without atexit; it runs only these finalisers.
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, recorder.close, args=(_EXIT_SECONDS,), exitpriority=-100)
+
+
+_process = Recorder()
+_sink: Sink = _process
+
+
+def record(part: SpanPart) -> bool:
+    """Records one part; False if it was lost. Never raises, never waits."""
+    try:
+        return _sink.append(encode_part(part))
+    except Exception as error:
+        guard.report("record", error)
+        return False
+
+
+def note_dropped() -> None:
+    """Counts one more span of which something was lost."""
+    _sink.note_dropped()
+
+
+def flush(seconds: float) -> bool:
+    """Waits until all that was recorded is stored by the daemon; False if that takes longer."""
+    return _sink.flush(seconds)
+
+
+def redirect(sink: Sink | None) -> Sink:
+    """Sends all records of this process elsewhere, or to the daemon again (None). Returns where they went."""
+    global _sink
+    before, _sink = _sink, sink or _process
+    return before
+
+
+def renew() -> Recorder:
+    """Gives this process a fresh outbox and session, and returns the old ones, as they are."""
+    global _process, _sink
+    old, _process = _process, Recorder()
+    if _sink is old:
+        _sink = _process
+    return old
+
+
+def _close_at_exit() -> None:
+    _process.close(_EXIT_SECONDS)
+
+
+def _renew_after_fork() -> None:
+    # The thread stayed in the parent, and so did what waits in the outbox. ZeroMQ's sockets must not be touched here:
+    # they are the parent's, and are kept from being collected.
+    _inherited.append(renew())
+
+
+_inherited: Final[list[Recorder]] = []
+atexit.register(_close_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)

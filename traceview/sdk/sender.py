@@ -1,0 +1,201 @@
+"""The background thread that takes records from the outbox to the daemon and frees them once they are stored.
+
+It sleeps on a bell while there is nothing to do; the first record after a silence rings it. While records come it looks
+every few milliseconds by itself, so that a burst costs the program no system calls.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import zmq
+
+from traceview.protocol.wire import Ack, Busy, Downstream, Hello, encode_header, split_records
+from traceview.sdk import guard
+from traceview.sdk.handoff import Handoff
+from traceview.sdk.link import Link, Standing
+from traceview.sdk.outbox import Chunk
+from traceview.sdk.window import Window
+
+MAX_BATCH_RECORDS: Final = 512
+MAX_BATCH_BYTES: Final = 1_000_000
+
+_FLUSH_SECONDS: Final = 0.005  # how long records gather before they are sent
+_LULL_SECONDS: Final = 0.05  # after so long without a record the thread sleeps on its bell
+_DOZE_SECONDS: Final = 5.0  # how often it looks after its connection while asleep
+_FIRST_RETRY_SECONDS: Final = 0.05
+_LONGEST_RETRY_SECONDS: Final = 0.5
+_LONGEST_PAUSE_SECONDS: Final = 10.0
+_ACK_SECONDS: Final = 10.0
+_LONGEST_ACK_SECONDS: Final = 60.0
+_FAREWELL_MS: Final = 50
+# array16, bin8 of 16 bytes, bin8 of 8 bytes: every record begins with its span's identity.
+_IDENTITY_BYTES: Final = 3 + 18 + 10
+
+
+class Sender:
+    """Sends what comes through one handoff to one endpoint, as one session; `run` is the body of its thread."""
+
+    def __init__(
+        self,
+        handoff: Handoff,
+        session: bytes,
+        endpoint: str,
+        resource: dict[str, Any],
+        *,
+        ack_seconds: float = _ACK_SECONDS,
+    ) -> None:
+        self._handoff, self._outbox = handoff, handoff.outbox
+        self._endpoint = endpoint
+        self._hello = encode_header(Hello(session, resource=resource))
+        self._window = Window(session)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._link: Link | None = None
+        self._greeted = False
+        self._refused = False
+        self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._ack_seconds = self._patience = ack_seconds
+        self._dropped = 0
+        self._retry_at = self._pause_until = 0.0
+        self._sent_at = self._progress_at = self._busy_at = time.monotonic()
+
+    def run(self) -> None:
+        """Serves until the handoff's deadline, or until everything is stored after one was set."""
+        try:
+            while not self._is_over():
+                try:
+                    self._turn()
+                except Exception as error:
+                    guard.report("sender", error)
+                    self._lose()
+        finally:
+            if self._link is not None:
+                self._link.close(_FAREWELL_MS if self._window.in_flight else 0)
+            self._context.term()
+            self._handoff.tell_ended()
+
+    def _is_over(self) -> bool:
+        deadline = self._handoff.deadline
+        if deadline is None:
+            return False
+        hopeless = self._link is None and self._refused
+        return hopeless or time.monotonic() >= deadline or not self._has_work()
+
+    def _has_work(self) -> bool:
+        self._dropped += self._outbox.take_dropped()
+        return bool(len(self._window) or self._outbox.waiting() or self._dropped)
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        if self._link is None:
+            self._rest(now)
+            return
+        answers = self._link.wait(self._wait_seconds(now))
+        for answer in answers:
+            self._hear(answer)
+        if self._link.standing is Standing.READY:
+            self._ship()
+        now = time.monotonic()
+        stuck = self._window.in_flight and now - self._progress_at > self._patience
+        if stuck:
+            self._patience = min(self._patience * 2, _LONGEST_ACK_SECONDS)
+        if stuck or self._link.standing is Standing.LOST:
+            self._lose()
+        elif now - self._busy_at > _LULL_SECONDS and not self._has_work():
+            self._sleep(_DOZE_SECONDS)
+
+    def _rest(self, now: float) -> None:
+        """Without a connection: sleeps until there is something to send and the time to try has come."""
+        if not self._has_work():
+            self._sleep(_DOZE_SECONDS)
+        elif now < self._retry_at:
+            self._handoff.sleep(self._retry_at - now, until_appended=False)
+        else:
+            self._link = Link(self._context, self._endpoint)
+
+    def _sleep(self, seconds: float) -> None:
+        self._handoff.sleep(seconds, until_appended=True)
+        # What follows the record that woke us shall travel with it.
+        self._sent_at = self._busy_at = time.monotonic()
+
+    def _wait_seconds(self, now: float) -> float:
+        if self._handoff.deadline is not None:
+            return min(_FLUSH_SECONDS, max(0.0, self._handoff.deadline - now))
+        if self._outbox.waiting() and self._window.has_room and now >= self._pause_until:
+            return max(0.0, self._sent_at + _FLUSH_SECONDS - now)
+        # With nothing new for a while, only answers are awaited, and those end the wait.
+        return _FLUSH_SECONDS if now - self._busy_at < _LULL_SECONDS else 4 * _FLUSH_SECONDS
+
+    def _lose(self) -> None:
+        link, self._link = self._link, None
+        self._greeted = False
+        self._refused = True
+        self._window.rewind()
+        self._retry_at = time.monotonic() + self._retry_seconds
+        self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)
+        if link is not None:
+            link.close()
+
+    # Up
+
+    def _ship(self) -> None:
+        link, now = self._link, time.monotonic()
+        assert link is not None
+        if not self._greeted:
+            if not link.send(self._hello):
+                return
+            self._greeted, self._refused = True, False
+            self._retry_seconds = _FIRST_RETRY_SECONDS
+        if now < self._pause_until:
+            return
+        self._fill(now)
+        while (parcel := self._window.next_unsent()) and link.send(parcel.header, parcel.chunk.body):
+            if not self._window.in_flight:
+                self._progress_at = now
+            self._window.mark_sent()
+            self._sent_at = now
+
+    def _fill(self, now: float) -> None:
+        due = self._handoff.deadline is not None or now - self._sent_at >= _FLUSH_SECONDS
+        while self._window.has_room and (due or self._outbox.waiting() >= MAX_BATCH_RECORDS):
+            chunk = self._outbox.take(MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
+            self._dropped += self._outbox.take_dropped()
+            if chunk is None and not self._dropped:
+                return
+            self._window.add(chunk, self._dropped)
+            self._dropped = 0
+            self._busy_at = now
+
+    # Down
+
+    def _hear(self, answer: Downstream) -> None:
+        now = time.monotonic()
+        if isinstance(answer, Ack):
+            self._free_upto(answer.upto)
+        elif isinstance(answer, Busy):
+            self._free_upto(answer.upto)
+            self._window.rewind()
+            self._pause_until = now + min(answer.retry_after_ms / 1000, _LONGEST_PAUSE_SECONDS)
+            self._progress_at = now
+        else:
+            guard.say_once(f"reject:{answer.reason}", "the daemon refuses what is recorded: %s", answer.reason)
+            parcel = self._window.reject(answer.seq)
+            if parcel is not None:
+                self._outbox.note_dropped(_count_spans(parcel.chunk))
+                self._free([parcel.chunk])
+
+    def _free_upto(self, upto: int) -> None:
+        self._free([parcel.chunk for parcel in self._window.acknowledge(upto)])
+
+    def _free(self, chunks: list[Chunk]) -> None:
+        if chunks:
+            for chunk in chunks:
+                self._outbox.free(chunk)
+            self._progress_at = time.monotonic()
+            self._patience = self._ack_seconds
+            self._handoff.tell_freed()
+
+
+def _count_spans(chunk: Chunk) -> int:
+    return len({bytes(record[:_IDENTITY_BYTES]) for record in split_records(chunk.body)})
