@@ -59,6 +59,7 @@ class MainWindow(QWidget):
         self.services = services
         self._theme = theme(True)
         self._painted = False
+        self._list_width = LIST_WIDTH
         self._rail_wish: bool | None = None
         self._status: AgentStatus | None = None
         self.bar = AppBar(VIEWS)
@@ -192,9 +193,11 @@ class MainWindow(QWidget):
     def _show_page(self) -> None:
         services = self.services
         waiting = services.model.total == 0 and services.navigator.is_loaded and services.navigator.source.live
-        self._stack.setCurrentWidget(self.empty if waiting else self.workbench)
-        if not waiting:
+        page = self.empty if waiting else self.workbench
+        if page is not self._stack.currentWidget():
+            self._stack.setCurrentWidget(page)
             self.empty.allow_demo()
+            self._arrange()
         self._refresh_pill()
 
     def _refresh_pill(self) -> None:

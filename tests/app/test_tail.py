@@ -1,0 +1,293 @@
+"""The tail: what is written to the store reaches the window at once, in order, once; and nothing stops it for good."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from traceview.app.state.open_run import OpenRun, Source
+from traceview.app.tail import Tail, TracesRead
+from traceview.app.wakeup import Alarm, StoreWatch
+from traceview.conventions import facts
+from traceview.protocol.records import Event, SpanPart, Status
+from traceview.store import StoreWriter
+from traceview.testing import START_NS, BuiltTrace, build_trace
+
+MakeTail = Callable[..., "Heard"]
+
+
+class Heard:
+    """A tail and what it has said so far."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.tail = Tail(source)
+        self.traces: list[TracesRead] = []
+        self.runs: list[OpenRun] = []
+        self.missing: list[bytes] = []
+        self.problems: list[str] = []
+        self.tail.traces_read.connect(self.traces.append)
+        self.tail.run_read.connect(self.runs.append)
+        self.tail.run_missing.connect(self.missing.append)
+        self.tail.problem_changed.connect(self.problems.append)
+
+    def names(self) -> set[str]:
+        """The names of all traces told since the last whole list."""
+        names: set[str] = set()
+        for read in self.traces:
+            names = (set() if read.whole else names) | {trace.name for trace in read.traces}
+        return names
+
+
+@pytest.fixture
+def tail(home: Path, qtbot: QtBot) -> Iterator[MakeTail]:
+    """Makes and starts tails of a store in the home; they are closed after the test."""
+    with contextlib.ExitStack() as cleanup:
+
+        def make(name: str = "traces.db", *, live: bool = True) -> Heard:
+            heard = Heard(Source(home / name, name, live))
+            heard.tail.start()
+            cleanup.callback(heard.tail.close)
+            return heard
+
+        yield make
+
+
+def _writer(home: Path, name: str = "traces.db") -> StoreWriter:
+    return StoreWriter(home / name, facts)
+
+
+def _write(home: Path, *traces: BuiltTrace, name: str = "traces.db") -> None:
+    writer = _writer(home, name)
+    for trace in traces:
+        writer.apply(trace.parts)
+    writer.close()
+
+
+def test_what_is_stored_is_told_newest_first(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    _write(home, build_trace("a", trace="one"), build_trace("a", trace="two", start_ns=START_NS + 10**9))
+    heard = tail()
+    qtbot.waitUntil(lambda: bool(heard.traces))
+    assert [trace.name for trace in heard.traces[0].traces] == ["two", "one"]
+    assert heard.traces[0].whole
+    assert heard.traces[0].complete
+
+
+def test_a_store_that_is_not_there_yet_is_an_empty_list_and_no_problem(
+    home: Path, tail: MakeTail, qtbot: QtBot
+) -> None:
+    heard = tail()
+    qtbot.waitUntil(lambda: bool(heard.traces))
+    assert heard.traces[0] == TracesRead(heard.source, (), whole=True, complete=True)
+    _write(home, build_trace("plan", trace="first"))
+    qtbot.waitUntil(lambda: heard.names() == {"first"})
+    assert heard.problems == []
+
+
+def test_a_new_trace_is_told_while_the_writer_goes_on(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    writer = _writer(home)
+    writer.apply(build_trace("a", trace="one").parts)
+    heard = tail()
+    qtbot.waitUntil(lambda: heard.names() == {"one"})
+    started = time.monotonic()
+    writer.apply(build_trace("a", trace="two").parts)
+    qtbot.waitUntil(lambda: heard.names() == {"one", "two"})
+    assert time.monotonic() - started < 0.5
+    assert not heard.traces[-1].whole
+    writer.close()
+
+
+def test_the_open_run_grows_as_its_spans_arrive(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    run = build_trace("plan > (search:tool, answer:llm)", trace="run")
+    writer = _writer(home)
+    started = [_started(part) for part in run.parts]
+    writer.apply(started[:2])
+    heard = tail()
+    heard.tail.open_run(run.trace_id)
+    qtbot.waitUntil(lambda: bool(heard.runs))
+    first = heard.runs[-1]
+    assert [row.name for row in first.tree.rows] == ["plan", "search"]
+    assert first.summary.status is Status.RUNNING
+    writer.apply([started[2], *run.parts])
+    qtbot.waitUntil(lambda: heard.runs[-1].summary.status is Status.OK)
+    last = heard.runs[-1]
+    assert [row.name for row in last.tree.rows] == ["plan", "search", "answer"]
+    assert len(last.moments) == 6
+    assert last.start_ns == run.parts[0].start_ns
+    assert last.now_ns == run.parts[0].end_ns
+    writer.close()
+
+
+def test_events_come_once_and_in_order_however_they_arrive(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    run = build_trace("work~", trace="events")
+    start = run.parts[0].start_ns or 0
+    writer = _writer(home)
+    writer.apply(run.parts)
+    heard = tail()
+    heard.tail.open_run(run.trace_id)
+    for offset in (5, 9, 7, 3):
+        event = Event(start + offset, f"at {offset}")
+        writer.apply([SpanPart(run.trace_id, run.parts[0].span_id, events=(event,))])
+        qtbot.waitUntil(
+            lambda name=event.name: any(e.name == name for e in heard.runs[-1].events) if heard.runs else False
+        )
+    assert [event.name for event in heard.runs[-1].events] == ["at 3", "at 5", "at 7", "at 9"]
+    assert heard.runs[-1].now_ns == start + 9
+    writer.close()
+
+
+def test_another_run_is_opened_at_once_and_none_stops_telling(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    one, two = build_trace("a", trace="one"), build_trace("b", trace="two")
+    _write(home, one, two)
+    heard = tail()
+    heard.tail.open_run(one.trace_id)
+    qtbot.waitUntil(lambda: bool(heard.runs))
+    heard.tail.open_run(two.trace_id)
+    qtbot.waitUntil(lambda: heard.runs[-1].summary.trace_id == two.trace_id)
+    heard.tail.open_run(None)
+    told = len(heard.runs)
+    _write(home, build_trace("b, c", trace="two"))
+    qtbot.waitUntil(lambda: len(heard.traces) > 1)
+    assert len(heard.runs) == told
+
+
+def test_a_trace_that_is_not_there_is_told(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    _write(home, build_trace("a"))
+    heard = tail()
+    heard.tail.open_run(b"\x01" * 16)
+    qtbot.waitUntil(lambda: heard.missing == [b"\x01" * 16])
+
+
+def test_many_traces_come_as_a_first_screenful_and_then_all(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    parts = [build_trace("a", trace=str(n), start_ns=START_NS + n * 10**9).parts[0] for n in range(620)]
+    writer = _writer(home)
+    writer.apply(parts)
+    writer.close()
+    heard = tail()
+    qtbot.waitUntil(lambda: len(heard.names()) == 620)
+    assert (len(heard.traces[0].traces), heard.traces[0].complete) == (500, False)
+    assert heard.traces[1].complete
+
+
+def test_a_huge_run_is_shown_before_its_moments_are_worked_out(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    run = build_trace("root > leaf", trace="huge")
+    leaf = run.parts[1]
+    many = [
+        SpanPart(run.trace_id, n.to_bytes(8, "big"), run.parts[0].span_id, "leaf", "tool", leaf.start_ns, leaf.end_ns)
+        for n in range(1, 20_500)
+    ]
+    writer = _writer(home)
+    writer.apply([run.parts[0], *many])
+    heard = tail()
+    heard.tail.open_run(run.trace_id)
+    qtbot.waitUntil(lambda: len(heard.runs) == 2, timeout=20_000)
+    early, late = heard.runs
+    assert len(early.tree) == len(late.tree) == 20_500
+    assert (len(early.moments), len(late.moments)) == (0, 41_000)
+    assert set(early.moments.opened) == {-1}
+    writer.apply([SpanPart(run.trace_id, (1).to_bytes(8, "big"), name="renamed")])
+    qtbot.waitUntil(lambda: len(heard.runs) == 3, timeout=20_000)
+    assert len(heard.runs[-1].moments) == 41_000
+    writer.close()
+
+
+def test_a_file_that_is_no_store_is_one_clear_sentence(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    (home / "bad.traceview").write_bytes(b"this is no database" * 400)
+    heard = tail("bad.traceview", live=False)
+    qtbot.waitUntil(lambda: bool(heard.problems))
+    assert "is not a traceview store" in heard.problems[0]
+    assert "bad.traceview" in heard.problems[0]
+
+
+def test_a_store_that_vanishes_is_told_and_read_again_when_it_is_back(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    run = build_trace("a", trace="before")
+    _write(home, run)
+    heard = tail()
+    heard.tail.open_run(run.trace_id)
+    qtbot.waitUntil(lambda: bool(heard.runs) and bool(heard.traces))
+    for file in home.glob("traces.db*"):
+        file.unlink()
+    qtbot.waitUntil(lambda: bool(heard.problems))
+    assert "is gone" in heard.problems[0]
+    _write(home, build_trace("b", trace="after"))
+    qtbot.waitUntil(lambda: heard.names() == {"after"})
+    qtbot.waitUntil(lambda: heard.problems[-1] == "")
+
+
+def test_a_file_that_is_replaced_is_read_from_its_start(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    _write(home, build_trace("a", trace="old"))
+    _write(home, build_trace("b", trace="new"), name="other.db")
+    heard = tail()
+    qtbot.waitUntil(lambda: heard.names() == {"old"})
+    (home / "other.db").replace(home / "traces.db")
+    qtbot.waitUntil(lambda: heard.names() == {"new"})
+
+
+def test_another_source_is_followed_on_request(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    _write(home, build_trace("a", trace="live"))
+    _write(home, build_trace("b", trace="filed"), name="file.db")
+    heard = tail()
+    qtbot.waitUntil(lambda: heard.names() == {"live"})
+    other = Source(home / "file.db", "file.db", live=False)
+    heard.tail.show_source(other)
+    qtbot.waitUntil(lambda: heard.names() == {"filed"})
+    assert heard.traces[-1].source == other
+
+
+def test_a_file_source_that_is_gone_is_told(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    heard = tail("nowhere.db", live=False)
+    qtbot.waitUntil(lambda: bool(heard.problems))
+    assert "nowhere.db is gone" in heard.problems[0]
+
+
+def test_a_folder_that_cannot_be_read_is_told(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    (home / "file").write_text("x")
+    heard = tail("file/traces.db")
+    qtbot.waitUntil(lambda: bool(heard.problems))
+    assert "can't be read" in heard.problems[0]
+
+
+def test_closing_is_quick_and_safe_twice_and_before_the_start(home: Path, tail: MakeTail) -> None:
+    heard = tail()
+    started = time.monotonic()
+    heard.tail.close()
+    heard.tail.close()
+    assert time.monotonic() - started < 2
+    Tail(heard.source).close()
+
+
+def test_an_alarm_rings_for_a_change_only_when_the_rest_is_over() -> None:
+    alarm = Alarm()
+    alarm.change()
+    started = time.monotonic()
+    assert alarm.sleep(started + 0.05, 10)
+    assert 0.045 <= time.monotonic() - started < 5
+    alarm.call()
+    assert alarm.sleep(time.monotonic() + 60, 60)
+    assert alarm.sleep(0, 0.01)
+    alarm.stop()
+    assert not alarm.sleep(time.monotonic() + 60, 60)
+
+
+def test_a_watch_hears_writes_to_its_store_and_moves_with_it(home: Path, qtbot: QtBot) -> None:
+    alarm = Alarm()
+    watch = StoreWatch(alarm)
+    assert not watch.watch(home / "nowhere" / "traces.db")
+    assert watch.watch(home / "traces.db")
+    assert watch.watch(home / "traces.db")
+    (home / "unrelated").write_text("x")
+    (home / "traces.db-wal").write_text("x")
+    started = time.monotonic()
+    assert alarm.sleep(0, 5)
+    assert time.monotonic() - started < 4
+    watch.close()
+    watch.close()
+
+
+def _started(part: SpanPart) -> SpanPart:
+    return SpanPart(part.trace_id, part.span_id, part.parent_id, part.name, part.kind, part.start_ns, trace=part.trace)
