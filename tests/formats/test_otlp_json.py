@@ -7,7 +7,10 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from traceview.formats import FormatError, decode_request
 from traceview.protocol.records import Event, Link, SpanPart, Status
@@ -181,6 +184,15 @@ def test_no_parent_is_said_in_three_ways(parent: str | None) -> None:
         (None, None),
         ("plain", "plain"),
         ({"futureValue": 1}, None),
+        ({"stringValue": 2**70}, str(2**70)),
+        ({"intValue": "many"}, "many"),
+        ({"intValue": [1]}, [1]),
+        ({"doubleValue": "many"}, "many"),
+        ({"bytesValue": 3}, 3),
+        ({"arrayValue": {"values": ["plain", 2**70, {"intValue": "1"}]}}, ["plain", str(2**70), 1]),
+        ({"kvlistValue": {"values": [{"key": 1, "value": "plain"}]}}, {"1": "plain"}),
+        (2**64, str(2**64)),
+        ([{"a": 2**64}], [{"a": str(2**64)}]),
     ],
 )
 def test_attribute_values_become_python_values(value: Any, expected: Any) -> None:
@@ -293,7 +305,7 @@ def test_impossible_times_are_kept_within_64_bits() -> None:
         ({"name": "bare"}, "span 'bare' has no trace id"),
         (span(startTimeUnixNano="yesterday"), "a span can't be read: invalid literal for int()"),
         (span(traceId=12), "a span can't be read: 12 is no id"),
-        (span(attributes=[3]), "a span can't be read: 'int' object has no attribute"),
+        (span(attributes=[3]), "a span can't be read: 'int' object is not subscriptable"),
         ("text", "a span can't be read"),
     ],
 )
@@ -321,6 +333,87 @@ def test_bare_nan_as_python_writes_it_is_a_number() -> None:
     body = json.dumps(request(span(attributes=[{"key": "NaN", "value": {"doubleValue": math.nan}}])))
     assert "NaN}" in body
     assert math.isnan(only(body.encode()).attributes["NaN"])
+
+
+def test_names_and_counts_of_odd_types_are_made_to_fit() -> None:
+    odd = span(name=7, status={"message": 3}, attributes=[{"key": 5, "value": {"boolValue": True}}])
+    part = only(request({**odd, "flags": 2**70, "droppedEventsCount": "2", "kind": None}))
+    assert (part.name, part.status_message) == ("7", "3")
+    assert part.attributes == {"5": True, "otel.flags": 2**63 - 1, "otel.dropped_events_count": 2}
+
+
+def test_a_bad_resource_or_scope_costs_no_span() -> None:
+    document = request(span(), scope={"name": 3, "attributes": [{"no": "key"}]})
+    document["resourceSpans"][0] |= {"resource": {"attributes": 3}, "schemaUrl": 5}
+    decoded = decode_request(json.dumps(document).encode(), "application/json")
+    assert (len(decoded.parts), decoded.rejected) == (1, 0)
+    assert "the attributes of a resource or scope can't be read" in decoded.message
+    assert decoded.parts[0].resource == {"otel.scope.name": "3", "otel.scope.attributes": {}}
+    for odd in ([], "text", None):
+        document["resourceSpans"][0] |= {"resource": odd}
+        assert len(decode_request(json.dumps(document).encode(), "application/json").parts) == 1
+
+
+def test_a_resource_that_is_not_utf8_is_mended() -> None:
+    document = request(span())
+    document["resourceSpans"][0]["resource"] = {"attributes": [{"key": "k", "value": {"stringValue": "@"}}]}
+    assert only(json.dumps(document).encode().replace(b"@", b"\xff")).resource == {"k": "�"}
+
+
+def test_deep_plain_values_stay_text() -> None:
+    deep: Any = "x"
+    for _ in range(150):
+        deep = [deep]
+    found = only(request(span(attributes={"a": deep}))).attributes["a"]
+    for _ in range(128):
+        (found,) = found
+    assert isinstance(found, str)
+
+
+WORDS = [
+    *[
+        "resourceSpans",
+        "scopeSpans",
+        "spans",
+        "resource",
+        "scope",
+        "attributes",
+        "key",
+        "value",
+        "stringValue",
+        "events",
+    ],
+    *["arrayValue", "values", "kvlistValue", "intValue", "links", "status", "code", "kind", "name", "data", "result"],
+    *[
+        "events",
+        "batches",
+        "resource_spans",
+        "scope_spans",
+        "trace_id",
+        "span_id",
+        "start_time_unix_nano",
+        "flags",
+        "schemaUrl",
+    ],
+]
+wild = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.just(TRACE) | st.just(SPAN),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = [
+    *["attributes", "events", "links", "status", "kind", "name", "flags", "traceState", "parentSpanId"],
+    *["startTimeUnixNano", "endTimeUnixNano", "droppedEventsCount"],
+]
+ids = {"traceId": st.just(TRACE), "spanId": st.just(SPAN)}
+spans = st.fixed_dictionaries(ids, optional=dict.fromkeys(FIELDS, wild))
+
+
+@given(wild | st.builds(lambda spans, about: request(*spans, scope=about), st.lists(spans, max_size=3), wild))
+def test_no_document_however_wild_breaks_it(document: Any) -> None:
+    for part in decode_request(json.dumps([document]).encode(), "application/json").parts:
+        again = msgspec.msgpack.decode(msgspec.msgpack.encode(part), type=SpanPart)
+        assert (again.trace_id, again.name, again.start_ns) == (part.trace_id, part.name, part.start_ns)
 
 
 def test_logs_and_metrics_are_no_spans() -> None:

@@ -6,14 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from traceview.formats import FormatError, decode_request
 from traceview.formats.otlp.fields import WireDamage, read_fields, read_varint
-from traceview.protocol.records import Status
+from traceview.protocol.records import SpanPart, Status
 
 PROTOBUF = "application/x-protobuf"
 
@@ -125,6 +128,21 @@ def test_a_long_resource_survives_the_salvage() -> None:
     broken = request.SerializeToString().replace(b"boom", b"bo\xff\xfe")
     decoded = decode_request(broken, PROTOBUF)
     assert (decoded.parts, decoded.rejected) == ([], 1)
+
+
+@given(st.data())
+def test_no_damage_to_a_request_breaks_it(data: st.DataObject) -> None:
+    body = bytearray(full_request().SerializeToString())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(body) - 1))
+        body[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+        body.append(0x0A)
+    try:
+        decoded = decode_request(bytes(body), PROTOBUF)
+    except FormatError:
+        return
+    for part in decoded.parts:
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(part), type=SpanPart)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ def detail_of(part: SpanPart, kind: str | None, model: str | None) -> str | None
     """The most telling short text of a part; None where nothing stands out."""
     if part.status is Status.ERROR and part.status_message:
         return one_line(part.status_message.strip().partition("\n")[0], _MAX_DETAIL) or None
-    if part.events:
+    # Our SDK reports each evaluation in a part of its own: "1 → 1" would be told of every one of them.
+    if part.events and (part.start_ns is not None or part.end_ns is not None):
         found = _of_events(part.events)
         if found:
             return found

@@ -112,13 +112,15 @@ def is_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
 
 
 def compact(value: Any) -> str:
-    """A value as one-line JSON; what JSON can't carry as its repr."""
+    """A value as one-line JSON; what JSON can't carry as its repr; "" where it is nested deeper than the stack."""
     if isinstance(value, str):
         return value
     try:
         return msgspec.json.encode(value).decode()
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+    except (msgspec.MsgspecError, TypeError, ValueError):
         return repr(value)[: 10 * MAX_TEXT]
+    except RecursionError:
+        return ""
 
 
 def one_line(text: str, limit: int = MAX_TEXT) -> str:

@@ -10,6 +10,9 @@ from msgspec import Raw
 Buffer = bytes | bytearray | Raw
 Members = dict[str, Raw]
 
+# Arrays of arrays are looked into this deep: Zipkin has lists of traces, concatenating tools add a level or two.
+MAX_ARRAYS = 4
+
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # Each level is cut into undecoded slices of the buffer: a big document is never held twice, and a bad span costs only
@@ -42,8 +45,9 @@ def items_of(value: Buffer | None) -> list[Raw]:
 def first_of(value: Buffer | None) -> Members:
     """The members of the first object in a JSON array (of arrays); {} for anything else."""
     items = items_of(value)
-    if items and opening_of(items[0]) == b"[":
-        return first_of(items[0])
+    for _ in range(MAX_ARRAYS):
+        if items and opening_of(items[0]) == b"[":
+            items = items_of(items[0])
     return members_of(items[0]) if items else {}
 
 

@@ -7,10 +7,8 @@ and strings as times; enum numbers and names; explicit nulls.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -18,8 +16,10 @@ from msgspec import Raw
 from traceview.formats.mending import mended
 from traceview.formats.otlp import names
 from traceview.formats.otlp.ids import span_id_of, trace_id_of
+from traceview.formats.otlp.json_values import attributes_of
 from traceview.formats.otlp.restore import restore
 from traceview.formats.shallow import (
+    MAX_ARRAYS,
     NOT_JSON,
     Buffer,
     Members,
@@ -29,6 +29,7 @@ from traceview.formats.shallow import (
     opening_of,
     read_array,
     read_object,
+    text_of,
 )
 from traceview.formats.tally import Tally
 from traceview.protocol.records import Event, Link, SpanPart, Status
@@ -68,9 +69,7 @@ _CODES = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 
 def is_otlp(document: Buffer) -> bool:
     """Whether a JSON document is OTLP, of whatever signal and in whatever wrapper."""
-    if opening_of(document) == b"[":
-        return any(is_otlp(item) for item in items_of(document)[:1])
-    found = members_of(document)
+    found = first_of(document) if opening_of(document) == b"[" else members_of(document)
     if found.keys() & _OTLP_KEYS or any(found.keys() >= pair for pair in _SPAN_KEYS):
         return True
     if any(members_of(found.get(key)).keys() & _OTLP_KEYS for key in _WRAPPERS):
@@ -99,11 +98,10 @@ def _requests(document: Buffer) -> list[Members]:
     """The objects of a document: itself, or those in arrays (of arrays)."""
     if opening_of(document) != b"[":
         return [read_object(document)]
-    found = []
-    for item in read_array(document):
-        if opening_of(item) in (b"{", b"["):
-            found.extend(_requests(item))
-    return found
+    items = read_array(document)
+    for _ in range(MAX_ARRAYS):
+        items = [inner for item in items for inner in (items_of(item) if opening_of(item) == b"[" else [item])]
+    return [members_of(item) for item in items if opening_of(item) == b"{"]
 
 
 def _parts_of_object(document: Members, tally: Tally) -> Iterator[SpanPart]:
@@ -112,7 +110,7 @@ def _parts_of_object(document: Members, tally: Tally) -> Iterator[SpanPart]:
         if key in _REQUEST_KEYS:
             for resource_spans in items_of(value):
                 yield from _parts_of_resource(members_of(resource_spans), tally)
-        elif key in _WRAPPERS and opening_of(value) == b"{":
+        elif key in _WRAPPERS and members_of(value).keys() & _OTLP_KEYS:
             yield from _parts_of_object(members_of(value), tally)
         elif key in _SIGNALS:
             tally.skip(_SIGNALS[key], len(items_of(value)))
@@ -128,50 +126,62 @@ def _parts_of_object(document: Members, tally: Tally) -> Iterator[SpanPart]:
 
 
 def _parts_of_resource(document: Members, tally: Tally) -> Iterator[SpanPart]:
-    about = _decoded(document, "resource")
-    resource = attributes_of(about.get("attributes"))
-    schema = _decoded(document, "schemaUrl", "schema_url")
-    if schema and isinstance(schema, str):
+    about = _record(document, "resource")
+    resource = _safe_attributes(about, tally)
+    if schema := text_of(document.get("schemaUrl", document.get("schema_url"))):
         resource[names.RESOURCE_SCHEMA] = schema
     _keep_count(about, "droppedAttributesCount", resource, names.DROPPED_ATTRIBUTES)
     for key in _SCOPE_KEYS:
         for item in items_of(document.get(key)):
             scope_spans = members_of(item)
-            yield from _parts(items_of(scope_spans.get("spans")), _with_scope(resource, scope_spans), tally)
+            shared = _with_scope(resource, scope_spans, tally)
+            yield from _parts(items_of(scope_spans.get("spans")), shared, tally)
 
 
-def _with_scope(resource: dict[str, Any], scope_spans: Members) -> dict[str, Any]:
-    scope = _decoded(scope_spans, "scope", "instrumentationLibrary", "instrumentation_library")
+def _with_scope(resource: dict[str, Any], scope_spans: Members, tally: Tally) -> dict[str, Any]:
+    scope = _record(scope_spans, "scope", "instrumentationLibrary", "instrumentation_library")
     shared = dict(resource)
     if scope.get("name"):
         shared[names.SCOPE_NAME] = str(scope["name"])
     if scope.get("version"):
         shared[names.SCOPE_VERSION] = str(scope["version"])
     if scope.get("attributes"):
-        shared[names.SCOPE_ATTRIBUTES] = attributes_of(scope["attributes"])
-    schema = _decoded(scope_spans, "schemaUrl", "schema_url")
-    if schema and isinstance(schema, str):
+        shared[names.SCOPE_ATTRIBUTES] = _safe_attributes(scope, tally)
+    if schema := text_of(scope_spans.get("schemaUrl", scope_spans.get("schema_url"))):
         shared[names.SCOPE_SCHEMA] = schema
     return shared
 
 
-def _decoded(document: Members, *keys: str) -> Any:
+def _safe_attributes(record: dict[str, Any], tally: Tally) -> dict[str, Any]:
+    """The attributes of a resource or scope; spans are worth keeping without them."""
+    try:
+        return attributes_of(record.get("attributes"))
+    except _UNREADABLE as error:
+        tally.reject(f"the attributes of a resource or scope can't be read: {error}", 0)
+        return {}
+
+
+def _record(document: Members, *keys: str) -> dict[str, Any]:
+    """The first of these members that is an object, decoded; {} where none is."""
     for key in keys:
         if key in document:
-            value = _whole(document[key])
-            return _camel(value) if isinstance(value, dict) else value or {}
+            value = _decoded(document[key])
+            return _camel(value) if isinstance(value, dict) else {}
     return {}
+
+
+def _decoded(raw: Raw) -> Any:
+    try:
+        return _whole(raw)
+    except NOT_JSON:  # msgspec skips over bad text without looking; only decoding finds it
+        return _whole(mended(bytes(raw)) or raw)
 
 
 def _parts(spans: list[Raw], resource: dict[str, Any], tally: Tally) -> Iterator[SpanPart]:
     for raw in spans:
         tally.read_bytes += len(memoryview(raw))
         try:
-            try:
-                span = _whole(raw)
-            except NOT_JSON:  # msgspec skips over bad text without looking; only decoding finds it
-                span = _whole(mended(bytes(raw)) or raw)
-            part = _part(span, resource, tally)
+            part = _part(_decoded(raw), resource, tally)
         except _UNREADABLE as error:
             tally.reject(f"a span can't be read: {error}")
             continue
@@ -190,7 +200,7 @@ def _part(span: dict[str, Any], resource: dict[str, Any], tally: Tally) -> SpanP
     attributes = attributes_of(get("attributes"))
     kind, trace_state, flags = get("kind"), get("traceState"), get("flags")
     if (kind and kind != 1) or trace_state or flags not in names.PLAIN_FLAGS:
-        names.keep_extras(attributes, _kind(kind), str(trace_state or ""), int(flags or 0))
+        names.keep_extras(attributes, _kind(kind), str(trace_state or ""), _integer(flags))
     if "droppedAttributesCount" in span or "droppedEventsCount" in span or "droppedLinksCount" in span:
         _keep_dropped(span, attributes)
     end_ns = _time(get("endTimeUnixNano")) or None
@@ -202,7 +212,7 @@ def _part(span: dict[str, Any], resource: dict[str, Any], tally: Tally) -> SpanP
         trace_id,
         span_id,
         span_id_of(get("parentSpanId")),
-        get("name") or None,
+        _text(get("name")),
         None,
         _time(get("startTimeUnixNano")) or None,
         end_ns,
@@ -221,7 +231,7 @@ def _camel(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind(kind: Any) -> int:
-    return _KINDS.get(kind, 0) if isinstance(kind, str) else int(kind or 0)
+    return _KINDS.get(kind, 0) if isinstance(kind, str) else _integer(kind)
 
 
 def _keep_dropped(span: dict[str, Any], attributes: dict[str, Any]) -> None:
@@ -232,7 +242,11 @@ def _keep_dropped(span: dict[str, Any], attributes: dict[str, Any]) -> None:
 
 def _keep_count(record: dict[str, Any], key: str, attributes: dict[str, Any], name: str) -> None:
     if record.get(key):
-        attributes[name] = int(record[key])
+        attributes[name] = _integer(record[key])
+
+
+def _integer(value: Any) -> int:
+    return max(-names.MAX_NS, min(int(value or 0), names.MAX_NS))
 
 
 def _time(value: Any) -> int | None:
@@ -246,7 +260,11 @@ def _status(status: Any) -> tuple[Status | None, str | None]:
         return None, None
     code = status.get("code")
     code = _CODES.get(code, 0) if isinstance(code, str) else code
-    return Status.ERROR if code == 2 else None, status.get("message") or None
+    return Status.ERROR if code == 2 else None, _text(status.get("message"))
+
+
+def _text(value: Any) -> str | None:
+    return value or None if type(value) is str or value is None else str(value)
 
 
 def _event(event: dict[str, Any]) -> Event:
@@ -262,75 +280,5 @@ def _link(link: dict[str, Any]) -> Link:
         link = _camel(link)
     attributes = attributes_of(link.get("attributes"))
     _keep_count(link, "droppedAttributesCount", attributes, names.DROPPED_ATTRIBUTES)
-    names.keep_extras(attributes, 0, str(link.get("traceState") or ""), int(link.get("flags") or 0))
+    names.keep_extras(attributes, 0, str(link.get("traceState") or ""), _integer(link.get("flags")))
     return Link(trace_id_of(link.get("traceId")) or bytes(16), span_id_of(link.get("spanId")) or bytes(8), attributes)
-
-
-def attributes_of(pairs: Any) -> dict[str, Any]:
-    """Attributes as a plain dict; a list of {key, value} by the specification, a plain map in the wild."""
-    if not pairs:
-        return {}
-    if isinstance(pairs, dict):
-        return cast("dict[str, Any]", pairs)
-    found = {}
-    for pair in pairs:
-        value = pair.get("value")
-        found[pair["key"]] = None if not value else any_value(value) if isinstance(value, dict) else value
-    return found
-
-
-def any_value(value: dict[str, Any], depth: int = 0) -> Any:
-    """The Python value of one AnyValue object; what lies deeper than 128 levels stays JSON text."""
-    for kind, raw in value.items():
-        if raw is None:
-            continue
-        if kind == "stringValue" or kind == "boolValue":
-            return raw
-        reader = _READERS.get(kind)
-        if reader is not None:
-            if depth >= names.MAX_DEPTH:
-                return msgspec.json.encode(value).decode()
-            return reader(raw, depth)
-    return None
-
-
-def _integer(raw: Any, depth: int) -> int | str:
-    number = int(raw)
-    return number if -(2**63) <= number <= names.MAX_NS else str(number)
-
-
-def _bytes(raw: Any, depth: int) -> bytes | str:
-    try:
-        return base64.b64decode(raw, validate=True)
-    except (binascii.Error, ValueError):
-        return str(raw)
-
-
-def _list(raw: Any, depth: int) -> list[Any]:
-    items = raw.get("values") if isinstance(raw, dict) else raw
-    return [any_value(item, depth + 1) if isinstance(item, dict) else item for item in items or ()]
-
-
-def _map(raw: Any, depth: int) -> dict[str, Any]:
-    items = raw.get("values") if isinstance(raw, dict) else raw
-    found = {}
-    for pair in items or ():
-        value = pair.get("value")
-        found[pair["key"]] = any_value(value, depth + 1) if isinstance(value, dict) else value
-    return found
-
-
-_READERS = {
-    "string_value": lambda raw, depth: raw,
-    "bool_value": lambda raw, depth: raw,
-    "intValue": _integer,
-    "int_value": _integer,
-    "doubleValue": lambda raw, depth: float(raw),
-    "double_value": lambda raw, depth: float(raw),
-    "bytesValue": _bytes,
-    "bytes_value": _bytes,
-    "arrayValue": _list,
-    "array_value": _list,
-    "kvlistValue": _map,
-    "kvlist_value": _map,
-}

@@ -164,14 +164,11 @@ def _salvage_scope(payload: bytes, tally: Tally) -> ScopeSpans:
 
 def _merge(message: ResourceSpans | ScopeSpans, number: int, piece: bytes) -> None:
     """Adds a resource, scope or schema URL if it can be read; spans are worth keeping without it."""
-    size, length = len(piece), bytearray()
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    length.append(size)
-    field = bytes([number << 3 | LENGTH]) + bytes(length) + piece
+    about: Any = message.resource if isinstance(message, ResourceSpans) else message.scope
     try:
-        type(message).FromString(field)  # a failing merge would leave half of it behind
-    except DecodeError:
-        return
-    message.MergeFromString(field)
+        if number == 1:
+            about.MergeFrom(type(about).FromString(piece))  # a failing merge from bytes would leave half of it behind
+        elif number == 3:
+            message.schema_url = piece.decode()
+    except (DecodeError, UnicodeDecodeError):
+        pass

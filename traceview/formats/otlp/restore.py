@@ -41,11 +41,11 @@ def _take(key: str, attributes: dict[str, Any], fields: dict[str, Any], trace: d
     if key in ("input.value", "output.value") and text:
         mime = attributes.pop(key.replace("value", "mime_type"), None)
         fields.setdefault(key.partition(".")[0], _decoded(value, mime))
-    elif key in ("traceview.input", "traceview.output"):
-        fields[key.partition(".")[2]] = value
+    elif key in ("traceview.field.input", "traceview.field.output"):
+        fields[key.rpartition(".")[2]] = value
     elif key == "traceview.reasoning" and text:
         fields["reasoning"] = value
-    elif key in ("openinference.span.kind", "traceview.kind") and text and value.lower() in KINDS:
+    elif key in ("openinference.span.kind", "traceview.field.kind") and text and value.lower() in KINDS:
         fields["kind"] = value.lower()
     elif key == "traceview.status" and value == Status.INTERRUPTED.word:
         fields["status"] = Status.INTERRUPTED

@@ -149,7 +149,7 @@ def _add_fields(part: SpanPart, attributes: dict[str, Any]) -> list[str]:
         if content is not None:
             _add_content(side, content, attributes, listed)
     if part.kind is not None:
-        add("openinference.span.kind", part.kind.upper(), "traceview.kind")
+        add("openinference.span.kind", part.kind.upper(), "traceview.field.kind")
     if part.reasoning is not None:
         add("traceview.reasoning", part.reasoning, "traceview.reasoning")
     if part.status is Status.INTERRUPTED:
@@ -178,8 +178,8 @@ def _add_content(side: str, content: Any, attributes: dict[str, Any], listed: li
     key, mime = f"{side}.value", f"{side}.mime_type"
     text = content if isinstance(content, str) else _json_text(content)
     if text is None or key in attributes or mime in attributes:  # JSON would change it, or the user took the name
-        attributes[f"traceview.{side}"] = content
-        listed.append(f"traceview.{side}")
+        attributes[f"traceview.field.{side}"] = content
+        listed.append(f"traceview.field.{side}")
     else:
         attributes[key] = text
         attributes[mime] = "text/plain" if isinstance(content, str) else "application/json"
