@@ -191,7 +191,11 @@ def main() -> int:
             for name, value in floor(there, parts, small).items():
                 rates[name].append(value)
         report = {
-            "machine": {"python": sys.version.split()[0], "sqlite": driver().sqlite_version, "load": os.getloadavg()[0]},
+            "machine": {
+                "python": sys.version.split()[0],
+                "sqlite": driver().sqlite_version,
+                "load": os.getloadavg()[0],
+            },
             "spans": given.spans,
             "part_bytes": len(encode(parts[1])),
             "apply_spans_per_s": {"traces_of_20": _spread(rates["small"]), "one_trace": _spread(rates["big"])},

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from traceview.protocol.records import Event, Facts, SpanPart
-from traceview.store.blocks import ENTRY, BlockDamaged, BlockPacker, split_entries
+from traceview.store.blocks import ENTRY, NOWHERE, BlockDamaged, BlockPacker, split_entries
 from traceview.store.columns import (
     CALL,
     CONFLICT,
@@ -168,6 +168,8 @@ class Batch:
         elif part.end_ns is not None and span.end_ns is not None:
             added = self._compare(trace, span, record)
             if added is None:
+                self._remember(trace, span, NOWHERE, mark)
+                span.rewrite = True
                 return
             events = added
             span.flags |= CONFLICT
@@ -175,9 +177,7 @@ class Batch:
         span.absorb(part, facts, self._now_ns)
         locator = self._packer.add(record)
         self._pending[locator] = record
-        span.entries += ENTRY.pack(locator, mark)
-        if len(span.entries) > _INLINE_PARTS * ENTRY.size:
-            self._spill(trace, span)
+        self._remember(trace, span, locator, mark)
         for event in events:
             name = event.name[:_MAX_EVENT_NAME]
             self._events.append(
@@ -224,7 +224,7 @@ class Batch:
         """The parts of a span in order of arrival, this batch's included."""
         locators = find_locators(self._connection, trace.trace_no, span.span_id, span.flags, span.entries)
         mine = (trace.trace_no, span.span_id)
-        locators += [locator for key, locator in self._spilled.items() if key[:2] == mine]
+        locators += [place for key, place in self._spilled.items() if key[:2] == mine and place != NOWHERE]
         cache = BlockCache()
         return [
             decode(self._pending.get(locator) or cache.part(self._connection, locator)) for locator in sorted(locators)
@@ -236,11 +236,14 @@ class Batch:
         resource = msgspec.msgpack.decode(row[0]) if row and row[0] else {}
         return SpanPart(b"", span.span_id, resource=resource)
 
-    def _spill(self, trace: TraceState, span: SpanState) -> None:
-        for locator, mark in split_entries(span.entries):
-            self._spilled[trace.trace_no, span.span_id, mark] = locator
-        span.entries = b""
-        span.flags |= SPILLED
+    def _remember(self, trace: TraceState, span: SpanState, locator: int, mark: bytes) -> None:
+        """Notes where a part lies; once the row lists many, they move to span_part."""
+        span.entries += ENTRY.pack(locator, mark)
+        if len(span.entries) > _INLINE_PARTS * ENTRY.size:
+            for place, known in split_entries(span.entries):
+                self._spilled[trace.trace_no, span.span_id, known] = place
+            span.entries = b""
+            span.flags |= SPILLED
 
     # --- loading
 
@@ -278,11 +281,11 @@ class Batch:
                 self.changed_spans += 1
                 if span.old is None:
                     self.new_spans += 1
-            elif not span.recounted:
+            elif not span.rewrite:
                 continue
+            trace.touched = trace.touched or span.dirty or span.share() != span.old
             trace.count(span)
             rows.append(span.row(trace.trace_no))
-            trace.touched = True
 
     def _mark_calls(self, trace: TraceState) -> None:
         """Sets CALL and USAGE (see traces.py) on the llm spans for which this batch can have changed them."""
@@ -303,7 +306,7 @@ class Batch:
                     flags |= USAGE
             if flags != span.flags:
                 span.flags = flags
-                span.recounted = True
+                span.rewrite = True
 
     def _llm_parents(self, trace: TraceState, spans: Sequence[SpanState]) -> tuple[set[Any], set[Any]]:
         """The spans that have an llm child, and those that have one which reports tokens or cost."""

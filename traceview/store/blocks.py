@@ -17,6 +17,8 @@ from traceview.protocol.wire import WireError, join_records, split_records
 
 MAX_SLOTS: Final = 64
 ENTRY: Final = struct.Struct(">Q8s")
+# The locator of a part that said nothing new: only its digest is kept. No block has number 0.
+NOWHERE: Final = 0
 _FULL_BYTES: Final = 256 * 1024
 # A block smaller than this is written again with what the next transaction brings, or a trickle of spans would make
 # a block, and a page, of each.

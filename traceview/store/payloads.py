@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from traceview.protocol.records import SpanPart
-from traceview.store.blocks import BlockDamaged, split_entries, unpack
+from traceview.store.blocks import NOWHERE, BlockDamaged, split_entries, unpack
 from traceview.store.columns import SPILLED
 from traceview.store.encoding import decode
 from traceview.store.merging import merge
@@ -66,7 +66,7 @@ def find_locators(
     locators = [locator for locator, _ in split_entries(entries)]
     if flags & SPILLED:
         locators += [row[0] for row in connection.execute(_SPILLED_LOCATORS, (trace_no, span_id)).fetchall()]
-    return sorted(locators)
+    return sorted(locator for locator in locators if locator != NOWHERE)
 
 
 def merge_at(

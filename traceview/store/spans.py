@@ -58,7 +58,7 @@ class SpanState:
         "preview",
         "provider",
         "reasoning_tokens",
-        "recounted",
+        "rewrite",
         "said_status",
         "source_no",
         "span_id",
@@ -95,7 +95,7 @@ class SpanState:
         self.old: Share | None = None
         self.old_kind: int | None = None
         self.old_parent: bytes | None = None
-        self.dirty = self.recounted = False
+        self.dirty = self.rewrite = False
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> SpanState:
@@ -131,7 +131,7 @@ class SpanState:
         state.old = state.share()
         state.old_kind = state.kind
         state.old_parent = state.parent_id
-        state.dirty = state.recounted = False
+        state.dirty = state.rewrite = False
         return state
 
     def row(self, trace_no: int) -> tuple[Any, ...]:
@@ -255,8 +255,8 @@ def _short(text: str) -> str:
 
 
 def _tokens(count: int) -> int | None:
-    return count if 0 <= count <= _MAX_TOKENS else None
+    return count if isinstance(count, int) and 0 <= count <= _MAX_TOKENS else None
 
 
 def _cost(usd: float) -> float | None:
-    return usd if math.isfinite(usd) and abs(usd) <= _MAX_COST_USD else None
+    return usd if isinstance(usd, float | int) and math.isfinite(usd) and abs(usd) <= _MAX_COST_USD else None
