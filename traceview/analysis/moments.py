@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -25,6 +26,11 @@ AGENT_STEP_KINDS: Final = frozenset(
 OPENS_SPAN: Final = 1
 OPENS_AGENT_STEP: Final = 2
 ENDS_IN_ERROR: Final = 4
+OPENS_LEAF: Final = 8
+CLOSES_LEAF: Final = 16
+
+
+_ONLY: Final = {1 << n: bytes(byte >> n & 1 for byte in range(256)) for n in range(5)}
 
 
 class MomentKind(enum.IntEnum):
@@ -53,7 +59,19 @@ class Moments(Sequence[Moment]):
     `opened[i]` and `closed[i]` say at which moment span i opens and closes (-1: not yet).
     """
 
-    __slots__ = ("_refs", "_tree", "closed", "events", "kinds", "marks", "opened", "spans", "times")
+    __slots__ = (
+        "_masks",
+        "_places",
+        "_refs",
+        "_tree",
+        "closed",
+        "events",
+        "kinds",
+        "marks",
+        "opened",
+        "spans",
+        "times",
+    )
 
     times: array[int]
     kinds: bytes
@@ -65,6 +83,8 @@ class Moments(Sequence[Moment]):
     def __init__(self, tree: SpanTree, events: Sequence[EventRow]) -> None:
         self._tree = tree
         self.events = events
+        self._masks: dict[int, bytes] = {}
+        self._places: dict[int, Sequence[int]] = {}
         entries = _Entries(tree, events)
         order = entries.order()
         self.times = array("q", map(entries.times.__getitem__, order))
@@ -82,6 +102,24 @@ class Moments(Sequence[Moment]):
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def marked(self, bit: int) -> bytes:
+        """Per moment 1 where it carries a mark, else 0."""
+        mask = self._masks.get(bit)
+        if mask is None:
+            mask = self._masks[bit] = self.marks.translate(_ONLY[bit])
+        return mask
+
+    def places(self, bit: int) -> Sequence[int]:
+        """The moments that carry a mark, as indices in order."""
+        places = self._places.get(bit)
+        if places is None:
+            places = self._places[bit] = list(compress(range(len(self)), self.marked(bit)))
+        return places
+
+    def span_id(self, moment: int) -> bytes:
+        """The id of the span in which a moment happens."""
+        return self._tree.rows[self.spans[moment]].span_id
 
     @overload
     def __getitem__(self, index: int) -> Moment: ...
@@ -112,10 +150,29 @@ def find_moments(tree: SpanTree, events: Sequence[EventRow]) -> Moments:
     """
     if not all(map(tree.index.__contains__, map(_SPAN_ID, events))):
         events = [event for event in events if event.span_id in tree.index]
-    return Moments(tree, events)
+    moments = Moments(tree, events)
+    # What the GUI thread is going to ask for, so that it needn't work it out.
+    moments.places(OPENS_AGENT_STEP if 1 in moments.marked(OPENS_AGENT_STEP) else OPENS_SPAN)
+    for bit in (ENDS_IN_ERROR, OPENS_LEAF, CLOSES_LEAF):
+        moments.marked(bit)
+    return moments
 
 
 _SPAN_ID = attrgetter("span_id")
+
+
+def find_again(before: Moments, moment: int, after: Moments) -> int:
+    """Where a moment of one picture of a run stands in a newer one; the last moment by then if it is gone."""
+    time, kind = before.times[moment], before.kinds[moment]
+    span_id, name = before.span_id(moment), before[moment].name
+    first, last = bisect_left(after.times, time), bisect_right(after.times, time)
+    for place in range(first, min(last, first + _MOST_TIES)):
+        if after.kinds[place] == kind and after.span_id(place) == span_id and after[place].name == name:
+            return place
+    return last - 1
+
+
+_MOST_TIES = 10_000
 
 
 class _Entries:
@@ -190,10 +247,12 @@ _FAILED = int(Status.ERROR)  # comparing with the plain number is three times fa
 
 def _marks(tree: SpanTree, events: int, ended: Sequence[int]) -> bytes:
     failed = [row.status == _FAILED for row in tree.rows]
-    opening = (OPENS_SPAN, OPENS_SPAN | OPENS_AGENT_STEP)
-    marks = bytearray([opening[step] for step in agent_steps(tree)])
+    leaf = bytes(map(eq, tree.subtree_end, range(1, len(tree) + 1)))
+    opening = [OPENS_SPAN | OPENS_LEAF * is_leaf | OPENS_AGENT_STEP * step for step in (0, 1) for is_leaf in (0, 1)]
+    marks = bytearray([opening[is_leaf + 2 * step] for is_leaf, step in zip(leaf, agent_steps(tree), strict=True)])
     marks += bytes(events)
-    marks += bytes([ENDS_IN_ERROR if failed[i] else 0 for i in ended])
+    closing = (0, CLOSES_LEAF, ENDS_IN_ERROR, CLOSES_LEAF | ENDS_IN_ERROR)
+    marks += bytes([closing[leaf[i] + 2 * failed[i]] for i in ended])
     if len(ended) < len(failed):  # what failed and goes on is shown where it opened
         for i, row in enumerate(tree.rows):
             if row.end_ns is None and failed[i]:

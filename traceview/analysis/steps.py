@@ -97,7 +97,7 @@ def same_parent(parent_id: bytes | None) -> Axis:
 
 def default_axis(moments: Moments) -> Axis:
     """Agent steps; every span where a run has no span of an AI agent's kinds."""
-    return AGENT_STEPS if any(map(OPENS_AGENT_STEP.__and__, moments.marks)) else SPANS
+    return AGENT_STEPS if 1 in moments.marked(OPENS_AGENT_STEP) else SPANS
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ def _starts(tree: SpanTree, moments: Moments, axis: Axis) -> Sequence[int]:
     bit = _BITS.get(axis.kind)
     if bit is None:
         return sorted(moments.opened[i] for i in _chosen(tree, axis))
-    return list(compress(range(len(moments)), map(bit.__and__, moments.marks)))
+    return moments.places(bit)
 
 
 _BITS: Final = {
