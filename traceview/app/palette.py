@@ -51,11 +51,11 @@ def fuzzy(typed: str, text: str) -> tuple[int, tuple[int, ...]] | None:
 
     Letters at the start of a word and letters in a row count more, late first letters less.
     """
-    wanted = typed.casefold().replace(" ", "")
-    lower = text.casefold()
-    if len(lower) != len(text):  # ß and the like: places would not fit
-        lower = text.lower() if len(text.lower()) == len(text) else text
-    whole = lower.find(typed.casefold()) if typed else -1
+    wanted = typed.lower().replace(" ", "")
+    lower = text.lower()
+    if len(lower) != len(text):  # İ becomes two characters: the places would not fit
+        lower = text
+    whole = lower.find(typed.lower()) if typed else -1
     if whole >= 0:
         starts_word = whole == 0 or not lower[whole - 1].isalnum()
         return 1000 + 200 * starts_word - whole, tuple(range(whole, whole + len(typed)))

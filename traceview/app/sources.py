@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +21,6 @@ from traceview.protocol.control import AgentError, ask
 from traceview.protocol.places import Places
 
 _log = logging.getLogger(__name__)
-_BATCH: Final = 2_000
 _IMPORT_TIMEOUT_S: Final = 3600.0
 
 
@@ -149,7 +147,7 @@ class Sources(QObject):
     def _convert(self, file: Path, cancel: threading.Event) -> Path:
         from traceview.conventions import facts
         from traceview.formats import open_parts
-        from traceview.store import StoreWriter
+        from traceview.store import StoreWriter, fill
 
         def progress(done: int, total: int) -> bool:
             self.reading.emit(file, done, total)
@@ -160,8 +158,7 @@ class Sources(QObject):
         done = False
         try:
             with contextlib.closing(open_parts(file, progress)) as stream:
-                while batch := list(islice(stream, _BATCH)):
-                    writer.apply(batch)
+                fill(writer, stream)
                 rejected, message = stream.tally.rejected, stream.tally.message
             done = True
         finally:
