@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 import zstandard
@@ -85,7 +86,10 @@ class BlockPacker:
 def unpack(data: bytes) -> list[memoryview]:
     """The parts of a block, by slot. Raises BlockDamaged; never expands beyond 1 GiB, whatever the frame says."""
     try:
-        return list(split_records(b"".join(_expand(data))))
+        slots = list(islice(split_records(b"".join(_expand(data))), MAX_SLOTS + 1))
+        if len(slots) > MAX_SLOTS:
+            raise BlockDamaged(f"it holds more than {MAX_SLOTS} parts")
+        return slots
     except (zstandard.ZstdError, WireError) as error:
         raise BlockDamaged(str(error)) from error
 

@@ -25,7 +25,7 @@ from traceview.protocol.records import (
 )
 from traceview.store.blocks import BlockDamaged
 from traceview.store.columns import CONFLICT, PICO, ROW_COLUMNS, SUMMARY_COLUMNS, column_list
-from traceview.store.driver import driver, driver_error
+from traceview.store.driver import driver_error
 from traceview.store.errors import StoreError, explain
 from traceview.store.merging import CONFLICT_ATTRIBUTE, to_payload
 from traceview.store.opening import open_readable
@@ -217,8 +217,8 @@ class StoreReader:
         connection = self._live()
         try:
             return connection.execute(sql, values).fetchall()
-        except driver().OperationalError as error:
-            if "decode" not in str(error):
+        except driver_error() as error:
+            if "decode" not in str(error) or connection.text_factory is not str:
                 raise explain(error, self.path) from error
         # Text that is no UTF-8: a damaged file, or another program's. Show what can be shown.
         connection.text_factory = lambda data: data.decode("utf-8", "replace")
