@@ -306,6 +306,9 @@ class _DropZone(Part):
         self.files_dropped.emit(dropped_files(event.mimeData()))
         self.update()
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
             self.clicked.emit()

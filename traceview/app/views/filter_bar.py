@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import tzinfo
+from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QPalette
@@ -106,17 +108,17 @@ class FilterBar(QWidget):
             chip.deleteLater()
         self._chips = []
         for term in self._filters.chips:
-            self._add_chip(term.replace(":", ": ", 1).replace('"', ""), lambda term=term: self._filters.remove(term))
+            self._add_chip(term.replace(":", ": ", 1).replace('"', ""), partial(self._filters.remove, term))
         if self._filters.range is not None:
             low, high = self._filters.range
             text = " – ".join(clock_text(ns, high - low, self._zone) for ns in (low, high))
-            self._add_chip(text, lambda: self._filters.brush(None))
+            self._add_chip(text, partial(self._filters.brush, None))
         self._row.setVisible(bool(self._chips))
 
-    def _add_chip(self, text: str, remove: object) -> None:
+    def _add_chip(self, text: str, remove: Callable[[], None]) -> None:
         chip = Chip(text, removable=True)
         chip.set_theme(self._theme)
-        chip.clicked.connect(remove)
+        chip.clicked.connect(lambda _checked: remove())
         self._chips.append(chip)
         self._flow.addWidget(chip)
         chip.show()
