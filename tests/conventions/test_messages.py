@@ -130,8 +130,8 @@ def test_older_function_calls_and_calls_without_arguments() -> None:
     assert part_of({"type": "tool_use", "name": "f"}) == ToolCall(None, "f", None)
     assert part_of({"type": "function", "id": "1", "function": "f", "arguments": {}}) == ToolCall("1", "f", {})
     assert part_of({"functionCall": {"name": "f", "args": {"a": 1}}}) == ToolCall(None, "f", {"a": 1})
-    odd = {"role": "assistant", "content": "x", "tool_calls": ["odd"], "function_call": "odd"}
-    assert message_of(odd) == Message("assistant", (Text("x"),))
+    odd = {"role": "assistant", "content": ["x", {"id": []}], "tool_calls": ["odd", {"id": []}], "function_call": "odd"}
+    assert message_of(odd) == Message("assistant", (Text("x"), Other({"id": []})))
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def _content_of(value: dict[Any, Any], role: str) -> Iterable[Content]:
         yield from contents_of(body)
     calls = value.get("tool_calls")
     if isinstance(calls, list | tuple):
-        shown = {part.get("id") for part in body if isinstance(part, dict)} if isinstance(body, list) else set()
+        shown = [part.get("id") for part in body if isinstance(part, dict)] if isinstance(body, list) else []
         for call in calls:
             # LangChain repeats Anthropic's tool_use parts as tool_calls.
             if isinstance(call, dict) and (call.get("id") is None or call.get("id") not in shown):

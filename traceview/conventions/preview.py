@@ -11,7 +11,7 @@ from traceview.protocol.records import SpanPart
 # Decoding JSON costs about 2 µs per KiB; beyond this the head of the text must do.
 _MAX_DECODED: Final = 256 * 1024
 
-_USER_ROLES: Final = frozenset({"user", "human"})
+_USER_ROLES: Final = ("user", "human")  # no set: a role may be anything, unhashable too
 _QUESTION_KEYS: Final = ("input", "query", "question", "prompt", "message", "text", "content", "task", "query_str")
 _CHAT_KEYS: Final = ("messages", "contents", "chat_history")
 _TEXT_KEYS: Final = (
