@@ -51,7 +51,7 @@ class JsonFile:
             yield part
 
     def _read_lines(self, source: Source, tally: Tally) -> Iterator[SpanPart]:
-        line, number = bytes(self.first), self.line_number
+        line, number = self.first, self.line_number
         while line:
             if line.strip():
                 try:
@@ -72,20 +72,21 @@ def open_json(source: Source) -> JsonFile:
     stand unescaped inside strings of real files.
     """
     source.weight = 0.5  # a document is read first and turned into spans then
-    line: bytes | bytearray = source.read_line().removeprefix(_BOM)
-    number = 1
-    while not line.strip():
-        line, number = source.read_line(), number + 1
+    if source.peek().startswith(_BOM):
+        source.read(len(_BOM))
+    line, number = source.read_first_line(), 1
+    while line.isspace():
+        line, number = source.read_first_line(), number + 1
     try:
-        line = _parsed(line)
+        first = _parsed(line)
     except NOT_JSON:
         return _document(JsonFile(source.read_rest(line), number, False), source)
     while (head := source.peek()) and not head.strip():
         source.read(len(head))
     if not head:
-        return JsonFile(line, number, False)
+        return JsonFile(first, number, False)
     source.weight = 1.0
-    return JsonFile(line, number, True)
+    return JsonFile(first, number, True)
 
 
 def _parsed(text: bytes | bytearray) -> bytes | bytearray:

@@ -91,6 +91,16 @@ class Source:
         """The next line with its line feed; b"" at the end. Lines end at \\n and nowhere else."""
         return self._guarded(self._stream.readline)
 
+    def read_first_line(self) -> bytearray:
+        """Like `read_line`, for a line that may be all of a big file: it is never held twice."""
+        line = bytearray()
+        while head := self.peek():
+            end = head.find(b"\n") + 1
+            line += self.read(end or len(head))
+            if end:
+                break
+        return line
+
     def read(self, size: int) -> bytes:
         """The next `size` bytes, fewer only at the end. A lying length costs no memory."""
         pieces, left = [], size
@@ -102,9 +112,8 @@ class Source:
             left -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def read_rest(self, start: bytes | bytearray) -> bytearray:
-        """`start` and everything that is left."""
-        whole = bytearray(start)
+    def read_rest(self, whole: bytearray) -> bytearray:
+        """Adds everything that is left to `whole` and returns it."""
         while piece := self._guarded(lambda: self._stream.read(_CHUNK)):
             whole += piece
         return whole
