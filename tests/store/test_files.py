@@ -311,13 +311,12 @@ def test_a_store_is_told_by_its_header_and_set_up_for_writing(tmp_path):
     }
 
 
-def test_a_store_is_never_seen_half_made(tmp_path, monkeypatch):
+def test_a_store_is_never_seen_half_made(tmp_path):
     path = tmp_path / "traces.db"
     script = f"""
         import os, signal
         from pathlib import Path
         from traceview.store import StoreWriter, opening
-        real = opening._publish
         opening._publish = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
         StoreWriter(Path({str(path)!r}), None)
     """
@@ -328,14 +327,32 @@ def test_a_store_is_never_seen_half_made(tmp_path, monkeypatch):
 
 
 def test_the_store_that_another_process_made_first_counts(tmp_path):
-    first, second = filled(tmp_path / "first"), tmp_path / "second"
-    second.write_bytes(b"later")
-    _publish(second, second)
-    theirs = tmp_path / "theirs"
-    theirs.write_bytes(b"mine")
-    os.link(first, tmp_path / "taken")
-    _publish(theirs, tmp_path / "fresh")
-    assert (tmp_path / "fresh").read_bytes() == b"mine"
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    mine.write_text("mine")
+    theirs.write_text("theirs")
+    _publish(mine, theirs)
+    assert theirs.read_text() == "theirs"
+    theirs.write_text("")
+    _publish(mine, theirs)
+    assert theirs.read_text() == "mine"
+
+
+def test_file_systems_without_hard_links_do(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    StoreReader(filled(tmp_path / "traces.db")).close()
+
+
+def test_a_database_without_tables_becomes_a_store(tmp_path):
+    path = tmp_path / "traces.db"
+    change(path, "PRAGMA journal_mode = WAL")
+    assert path.stat().st_size
+    assert "empty" in refusal(StoreReader, path)
+    reader = StoreReader(filled(path))
+    assert reader.counts().traces == 40
+    reader.close()
 
 
 NEXT_VERSION = '''

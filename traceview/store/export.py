@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from itertools import islice
@@ -34,8 +35,8 @@ def export_store(reader: StoreReader, trace_ids: Iterable[bytes], target: Path, 
     except OSError as error:
         raise StoreError(f"{target} can't be written: {error.strerror or error}") from error
     finally:
-        for suffix in ("", "-journal"):
-            partial.with_name(partial.name + suffix).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
     return spans
 
 

@@ -125,15 +125,13 @@ def _create(path: Path, journal: Journal) -> None:
 
 def _publish(partial: Path, path: Path) -> None:
     """Gives the new store its name, unless another process made one meanwhile: then that one counts."""
-    if not path.exists():
-        try:
-            os.link(partial, path)  # unlike a move, this fails where there is a file
-            return
-        except FileExistsError:
-            return
-        except OSError:
-            pass  # a file system without hard links
-    os.replace(partial, path)
+    try:
+        os.link(partial, path)  # unlike a move, this fails where there is a file
+    except FileExistsError:
+        if not path.stat().st_size:
+            os.replace(partial, path)
+    except OSError:  # a file system without hard links
+        os.replace(partial, path)
 
 
 def _is_finished_copy(path: Path) -> bool:
