@@ -7,7 +7,7 @@ indexed by key, so that the state as of any of ten thousand of them costs one bi
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,14 +28,15 @@ class Stamp:
     """
 
     event: int
-    inside: Mapping[Key, Stamp] | Sequence[Stamp] | None = None
+    inside: dict[Key, Stamp] | list[Stamp] | None = None
 
     def at(self, key: Key) -> Stamp:
         """The stamp of an entry of a dict or list."""
-        if isinstance(self.inside, Mapping):
-            return self.inside.get(key, self)
-        if self.inside is not None and isinstance(key, int) and key < len(self.inside):
-            return self.inside[key]
+        inside = self.inside
+        if isinstance(inside, dict):
+            return inside.get(key, self)
+        if inside is not None and isinstance(key, int) and key < len(inside):
+            return inside[key]
         return self
 
 
