@@ -9,12 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from traceview.protocol.records import Event, Facts, SpanPart
+from traceview.protocol.records import CANDIDATE_EVENT, EVALUATION_EVENT, Event, Facts, SpanPart
 from traceview.store.blocks import ENTRY, NOWHERE, BlockDamaged, BlockPacker, split_entries
 from traceview.store.columns import (
     CALL,
     CONFLICT,
     INTERRUPTED,
+    JUDGED,
     SPAN_COLUMNS,
     SPILLED,
     TRACE_COLUMNS,
@@ -49,6 +50,7 @@ _INSERT_SPILLED: Final = insert_statement("span_part", ("trace_no", "span_id", "
 # span_part, or each new part would write a longer row.
 _INLINE_PARTS: Final = 16
 _MAX_EVENT_NAME: Final = 500
+_JUDGEMENTS: Final = (EVALUATION_EVENT, CANDIDATE_EVENT)
 
 
 class Batch:
@@ -184,6 +186,10 @@ class Batch:
                 (trace.trace_no, self._change, bytearray(span.span_id), span.event_count, event.time_ns, name)
             )
             span.event_count += 1
+            if event.name in _JUDGEMENTS:
+                span.flags |= JUDGED
+        if part.end_ns is not None and span.flags & JUDGED:
+            span.detail = self._facts(merge(self._parts_of(trace, span))).detail or span.detail
         if facts.trace is not None:
             trace.say(facts.trace)
         if part.trace is not None:

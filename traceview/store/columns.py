@@ -81,6 +81,7 @@ CONFLICT: Final = 16  # two parts that differ both reported the end
 CALL: Final = 32  # an llm span without an llm child: one of the trace's model calls
 USAGE: Final = 64  # its tokens and cost are in the trace's sums
 SPILLED: Final = 128  # older parts are listed in span_part
+JUDGED: Final = 256  # it reported evaluations or candidates, which mean something only all together
 
 # The driver looks for an adapter for every None and every bytes object it binds, which takes 0.8 µs each: most of the
 # cost of a row. SQLite stores NaN as NULL, and bytearray needs no adapter; both bind in 0.05 µs.
