@@ -304,22 +304,25 @@ def _export(parsed: argparse.Namespace, places: Places) -> int:
 
 def _screenshot(parsed: argparse.Namespace, places: Places) -> int:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from traceview.app.main import render_trace
+    from traceview.app.main import RenderError, render_trace
 
     with _store(parsed, places) as reader:
         trace = _find(reader, parsed.trace)
         span = next((row.span_id for row in reader.spans(trace.trace_id) if row.name == parsed.span), None)
         if parsed.span is not None and span is None:
             raise _Failure(f"{trace.name} has no span named {parsed.span!r}", 1)
-        render_trace(
-            reader.path,
-            trace.trace_id,
-            parsed.output,
-            size=parsed.size,
-            dark=parsed.theme == "dark",
-            span=span,
-            step=parsed.at_step,
-        )
+        try:
+            render_trace(
+                reader.path,
+                trace.trace_id,
+                parsed.output,
+                size=parsed.size,
+                dark=parsed.theme == "dark",
+                span=span,
+                step=parsed.at_step,
+            )
+        except RenderError as error:
+            raise _Failure(str(error), 1) from error
     print(parsed.output)
     return 0
 
