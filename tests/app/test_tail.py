@@ -29,11 +29,9 @@ class Heard:
         self.tail = Tail(source)
         self.traces: list[TracesRead] = []
         self.runs: list[OpenRun] = []
-        self.missing: list[bytes] = []
         self.problems: list[str] = []
         self.tail.traces_read.connect(self.traces.append)
         self.tail.run_read.connect(self.runs.append)
-        self.tail.run_missing.connect(self.missing.append)
         self.tail.problem_changed.connect(self.problems.append)
 
     def names(self) -> set[str]:
@@ -156,11 +154,15 @@ def test_another_run_is_opened_at_once_and_none_stops_telling(home: Path, tail: 
     assert len(heard.runs) == told
 
 
-def test_a_trace_that_is_not_there_is_told(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+def test_a_trace_that_is_not_there_yet_is_opened_when_it_comes(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
     _write(home, build_trace("a"))
+    late = build_trace("b", trace="late")
     heard = tail()
-    heard.tail.open_run(b"\x01" * 16)
-    qtbot.waitUntil(lambda: heard.missing == [b"\x01" * 16])
+    heard.tail.open_run(late.trace_id)
+    qtbot.waitUntil(lambda: bool(heard.traces))
+    assert heard.runs == []
+    _write(home, late)
+    qtbot.waitUntil(lambda: bool(heard.runs))
 
 
 def test_many_traces_come_as_a_first_screenful_and_then_all(home: Path, tail: MakeTail, qtbot: QtBot) -> None:

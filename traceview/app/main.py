@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -49,6 +50,8 @@ def main(argv: Sequence[str]) -> int:
         # The workers start before the first picture, so that the list is there with it; their libraries load meanwhile.
         services.start()
         window.first_painted.connect(window.workbench.build)
+        # What is loaded now stays: the collector need not walk it again and again while runs stream in.
+        window.workbench.built.connect(gc.freeze)
         window.first_painted.connect(lambda: window.files.open(parsed.files))
         window.show()
         return app.exec()

@@ -41,7 +41,6 @@ class Navigator(QObject):
         self._loaded = False
         tail.traces_read.connect(self._take_traces)
         tail.run_read.connect(self._take_run)
-        tail.run_missing.connect(self._give_up)
 
     @property
     def trace_id(self) -> bytes | None:
@@ -97,10 +96,17 @@ class Navigator(QObject):
             self._model.replace(read.traces)
         else:
             self._model.update(read.traces)
-        if read.complete and not self._loaded:
-            self._loaded = True
-            self.loaded.emit()
+        if read.complete:
+            self._forget_what_is_gone()
+            if not self._loaded:
+                self._loaded = True
+                self.loaded.emit()
         self._open_what_fits()
+
+    def _forget_what_is_gone(self) -> None:
+        if self._wanted is not None and self._model.find(self._wanted) is None:
+            self._wanted = None
+            self._selection.show(None)
 
     def _open_what_fits(self) -> None:
         if self._waiting_for is not None:
@@ -122,9 +128,3 @@ class Navigator(QObject):
         # What was read for the previous wish may still be on its way here.
         if run.source == self.source and run.summary.trace_id == self._wanted:
             self._selection.show(run)
-
-    def _give_up(self, trace_id: bytes) -> None:
-        if trace_id == self._wanted and self._model.find(trace_id) is None:
-            self._wanted = None
-            self._selection.show(None)
-            self._open_what_fits()

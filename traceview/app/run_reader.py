@@ -30,11 +30,6 @@ class RunReader:
         self._summary_change = -1
         self._shown = False
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing of the run has been found so far."""
-        return self._summary_change < 0
-
     def read(self, reader: StoreReader) -> Iterator[OpenRun]:
         """The run as of now, if anything of it changed; of a huge run first a picture without moments."""
         head = reader.head()

@@ -56,13 +56,11 @@ class Tail(QObject):
     Signals:
         traces_read(TracesRead): the list's news.
         run_read(OpenRun): the open run as of now; for a huge run first without moments, then with.
-        run_missing(bytes): the trace that was to be opened is not in the source.
         problem_changed(str): why the source can't be read, or "" when it can again. It keeps trying.
     """
 
     traces_read = Signal(object)
     run_read = Signal(object)
-    run_missing = Signal(object)
     problem_changed = Signal(str)
 
     def __init__(self, source: Source, parent: QObject | None = None) -> None:
@@ -231,8 +229,6 @@ class _Following:
         for run in self._run.read(reader):
             self._tail.run_read.emit(run)
             found = True
-        if not found and self._run.empty:
-            self._tail.run_missing.emit(wish.trace_id)
         return found
 
 
