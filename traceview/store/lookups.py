@@ -11,9 +11,10 @@ from traceview.store.columns import SPAN_COLUMNS, TRACE_COLUMNS, bindable, colum
 SELECT_SPANS: Final = f"SELECT {column_list(SPAN_COLUMNS)} FROM span WHERE trace_no = ? AND span_id IN "  # noqa: S608
 SELECT_TRACES: Final = f"SELECT {column_list(TRACE_COLUMNS)} FROM trace WHERE trace_id IN "  # noqa: S608
 SELECT_TRACES_BY_NO: Final = f"SELECT {column_list(TRACE_COLUMNS)} FROM trace WHERE trace_no IN "  # noqa: S608
+# Without the hint SQLite searches the whole trace: it takes the primary key for the better index.
 SELECT_LLM_CHILDREN: Final = (
     "SELECT parent_id, span_id, coalesce(input_tokens, output_tokens, cost_usd) IS NOT NULL"
-    " FROM span WHERE trace_no = ? AND kind = 2 AND parent_id IN "
+    " FROM span INDEXED BY span_llm WHERE trace_no = ? AND kind = 2 AND parent_id IN "
 )
 
 # Lists are filled up to one of these lengths, so that SQLite prepares each statement once.

@@ -1,0 +1,74 @@
+"""No question the app asks all the time makes SQLite walk through a table: each finds its rows by an index."""
+
+from __future__ import annotations
+
+import pytest
+
+from traceview.protocol.records import Event, SpanPart
+from traceview.testing import build_trace
+
+BUILT = build_trace("a > (b:llm > c:llm, d~)")
+STATE = SpanPart(BUILT.trace_id, BUILT.parts[0].span_id, events=(Event(1, "traceview.state", {"x": 1}),))
+
+
+def plans_of(connection, work) -> dict[str, str]:
+    """The plan of every SELECT that the work runs."""
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    work()
+    connection.set_trace_callback(None)
+    found = {}
+    for statement in statements:
+        if statement.startswith("SELECT"):
+            rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+            found[statement] = "; ".join(row[3] for row in rows)
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("ask", "uses"),
+    [
+        (lambda r: r.traces(changed_after=3), "trace_by_change (change>?)"),
+        (lambda r: r.traces(changed_after=3, limit=10), "trace_by_change (change>?)"),
+        (lambda r: r.trace(BUILT.trace_id), "(trace_id=?)"),
+        (lambda r: r.spans(BUILT.trace_id), "PRIMARY KEY (trace_no=?)"),
+        (lambda r: r.spans(BUILT.trace_id, changed_after=1), "span_by_change (trace_no=? AND change>?)"),
+        (lambda r: r.events(BUILT.trace_id, changed_after=1), "PRIMARY KEY (trace_no=? AND change>?)"),
+        (lambda r: r.payload(BUILT.trace_id, b"12345678"), "PRIMARY KEY (trace_no=? AND span_id=?)"),
+        (lambda r: r.state_events(BUILT.trace_id), "PRIMARY KEY (trace_no=? AND span_id=?)"),
+        (lambda r: r.head(), "PRIMARY KEY (key=?)"),
+    ],
+)
+def test_readers_search(store, ask, uses):
+    store.apply(*BUILT.parts, STATE)
+    reader = store.reader()
+    plans = plans_of(reader._connection, lambda: ask(reader))
+    assert not any("SCAN" in plan for plan in plans.values()), plans
+    assert any(uses in plan for plan in plans.values()), plans
+
+
+def test_the_newest_traces_are_read_in_order_without_sorting(store):
+    store.apply(*BUILT.parts)
+    reader = store.reader()
+    (plan,) = plans_of(reader._connection, lambda: reader.traces(limit=100)).values()
+    assert plan == "SCAN trace USING INDEX trace_by_start"
+
+
+def test_the_writer_searches(store):
+    store.apply(*BUILT.parts, session=b"s", seq=1)
+    writer = store.writer
+
+    def work() -> None:
+        store.apply(*BUILT.parts[::-1], STATE, session=b"s", seq=2)
+        writer.interrupt(b"s")
+        store.apply(session=b"s", seq=3)
+        writer.last_seq(b"s")
+
+    plans = plans_of(writer._connection, work)
+    walked = {statement for statement, plan in plans.items() if "SCAN" in plan}
+    assert walked == {"SELECT key, value FROM meta"} & walked
+    assert any("span_llm (trace_no=? AND parent_id=?)" in plan for plan in plans.values())
+    assert any("span_open (source_no=?)" in plan for plan in plans.values())
+    (plan,) = plans_of(writer._connection, writer.open_sessions).values()
+    assert "span_open (source_no=?)" in plan
