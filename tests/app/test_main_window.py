@@ -326,9 +326,12 @@ def test_files_are_chosen_and_written_through_dialogs(home: Path, open_window: O
 def test_an_export_that_fails_says_why(home: Path, open_window: Open, qtbot: QtBot) -> None:
     fill_store(home / "traces.db", "one")
     window = open_window()
-    window.files.write([build_trace("a", trace="one").trace_id], home / "nowhere" / "x.traceview")
-    qtbot.waitUntil(lambda: bool(window.banner.messages()), timeout=10_000)
-    assert "could not be written" in window.banner.messages()[0]
+    for name in ("x.traceview", "x.json"):
+        (home / name).mkdir()
+        window.files.write([build_trace("a", trace="one").trace_id], home / name)
+    qtbot.waitUntil(lambda: len(window.banner.messages()) == 2, timeout=10_000)
+    for name, message in zip(("x.traceview", "x.json"), window.banner.messages(), strict=True):
+        assert f"{home / name} can't be written" in message
 
 
 def test_the_demo_is_started_as_a_process_of_its_own(

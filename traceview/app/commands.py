@@ -28,10 +28,15 @@ _WATERFALL = (
 )
 _REPLAY = (
     ("forward", "Next step", ("F10",)),
-    ("back", "Step back", ("Alt+F10",)),
+    ("back", "Previous step", ("Alt+F10",)),
+    ("into", "Step into", ("F11",)),
+    ("back_into", "Step back into", ("Alt+F11",)),
+    ("out", "Step out", ("Shift+F11",)),
+    ("back_out", "Step back out", ("Alt+Shift+F11",)),
     ("first", "To the start", ("Home",)),
     ("last", "To the end", ("End",)),
     ("toggle_play", "Play or pause", ("Space",)),
+    ("leave", "Leave the replay", ("Esc",)),
 )
 
 

@@ -60,10 +60,16 @@ class FileDialogs:
             f"export {target}",
             lambda: export_traces(source, trace_ids, target),
             lambda count: self._banner.tell(f"{target}: {count:,} trace{'' if count == 1 else 's'}", error=False),
-            lambda error: self._banner.tell(f"{target} could not be written: {error}"),
+            lambda error: self._banner.tell(_why(target, error)),
         )
 
     def _suggestion(self, trace_ids: Sequence[bytes]) -> str:
         trace = self._services.model.find(trace_ids[0]) if len(trace_ids) == 1 else None
         name = "".join(c if c.isalnum() or c in "-_." else "-" for c in trace.name)[:60] if trace else "traces"
         return f"{name.lstrip('.') or 'trace'}.traceview"
+
+
+def _why(target: Path, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{target} can't be written: {error.strerror or error}"
+    return str(error)

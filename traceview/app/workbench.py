@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtCore import QRect, Qt, QTimer, Signal
+from PySide6.QtGui import QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from traceview.app.jobs import Jobs
@@ -143,6 +143,12 @@ class Workbench(QWidget):
         super().resizeEvent(event)
         if self._unsized:
             self._size_side()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Sizes can be given only to panes that have been laid out."""
+        super().showEvent(event)
+        if self._unsized:
+            QTimer.singleShot(0, self, self._size_side)
 
     def _size_side(self) -> None:
         if not self.isVisible():
