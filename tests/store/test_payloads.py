@@ -156,9 +156,9 @@ def test_the_last_block_goes_on_until_it_is_worth_its_while():
     packer = BlockPacker(1)
     packer.add(b"a")
     packer.take()
-    packer.add(b"b" * 40_000)
+    packer.add(b"b" * 80_000)
     ((number, data),) = packer.take()
-    assert (number, [len(slot) for slot in unpack(data)]) == (1, [1, 40_000])
+    assert (number, [len(slot) for slot in unpack(data)]) == (1, [1, 80_000])
     assert packer.add(b"c") >> 8 == 2
 
 

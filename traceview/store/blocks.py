@@ -23,7 +23,7 @@ NOWHERE: Final = 0
 _FULL_BYTES: Final = 256 * 1024
 # A block smaller than this is written again with what the next transaction brings, or a trickle of spans would make
 # a block, and a page, of each.
-_OPEN_BYTES: Final = 32 * 1024
+_OPEN_BYTES: Final = 64 * 1024
 _MAX_RAW_BYTES: Final = 1 << 30
 _CHUNK_BYTES: Final = 16 * 1024 * 1024
 
