@@ -189,5 +189,5 @@ def copy_text(value: Any) -> str:
         return value
     try:
         return json.dumps(value, ensure_ascii=False, indent=2, default=repr)
-    except (ValueError, RecursionError):
-        return repr(value)
+    except (ValueError, TypeError, RecursionError):
+        return "(too deep or too large to be written out)"

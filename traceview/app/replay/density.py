@@ -14,7 +14,7 @@ SLICE: Final = 4
 FOLD: Final = 30
 
 # Idle gaps above this share of the run are folded, so that what happened around them can be told apart.
-_FOLD_SHARE: Final = 0.12
+_FOLD_SHARE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,11 @@ def speed_text(speed: float) -> str:
 
 def wait(between_ns: int, speed: float, steps: int) -> float:
     """Seconds to stay at a stop, given the run's time until the next one, the speed and the number of stops."""
+    least = min(FRAME_S, _FULL_SPEED_S / max(1, steps))
     if math.isinf(speed):
-        return min(FRAME_S, _FULL_SPEED_S / max(1, steps))
-    shortest = min(_SHORTEST_S, _STRETCHED_S / max(1, steps))
-    return min(LONGEST_S, max(shortest, between_ns / 1e9) / speed)
+        return least
+    slowly = max(min(_SHORTEST_S, _STRETCHED_S / max(1, steps)), between_ns / 1e9)
+    return min(LONGEST_S, max(least, slowly / speed))
 
 
 def next_frame(walk: Walk, step: int, speed: float) -> tuple[int, float]:

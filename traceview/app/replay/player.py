@@ -266,10 +266,12 @@ class Player(QObject):
         self._walk = None
         self.walk_changed.emit(None)
 
-    def _take_moment(self, _: int) -> None:
+    def _take_moment(self, moment: int) -> None:
         if not self._moving:
             self.pause()
             self.follow(False)
+            if moment >= 0 and self._selection.span_id is None and self._walk is not None and self.step:
+                self._go(Stop(moment, self._walk.span(self.step)))
         self.moved.emit()
 
     def _take_span(self, span_id: bytes | None) -> None:

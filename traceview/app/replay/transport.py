@@ -95,6 +95,16 @@ class Transport(QWidget):
         """The stops of the axis through the open run."""
         return self.player.walk
 
+    @property
+    def place_text(self) -> str:
+        """Where the replay stands, as it is written: "Step 18 / 23 9.10 s"."""
+        return " ".join(word for word in self._place_words() if word)
+
+    @property
+    def place_rect(self) -> QRect:
+        """Where that is written."""
+        return self._place.united(self._time)
+
     def first(self) -> None:
         """Goes to the first stop (Home)."""
         self.player.first()
@@ -201,6 +211,7 @@ class Transport(QWidget):
     def _show_place(self) -> None:
         self.scrubber.set_moment(self._selection.moment)
         self.leave_button.setVisible(self.player.replaying)
+        self.setAccessibleDescription(self.place_text)
         self._lay_out()
         self.update()
 
