@@ -91,6 +91,7 @@ class Workbench(QWidget):
         self.inspector = InspectorPane(self._selection, self._jobs, self._payloads.load_payload)
         self.state = StatePanel(self._selection, self._jobs, self._payloads.load_states)
         self.transport = Transport(self._selection)
+        self.transport.walk_changed.connect(self.state.set_walk)
         self._centre_column.replaceWidget(self._waiting, self.waterfall)
         self._waiting.hide()
         self._waiting.deleteLater()

@@ -80,7 +80,7 @@ class Transport(QWidget):
             button = IconButton(icon, tooltip, size=26, parent=self)
             button.clicked.connect(act)
             self.step_buttons.append(button)
-        self.leave_button = IconButton("close", "Leave the replay: show the run as of now", size=20, parent=self)
+        self.leave_button = IconButton("close", "Leave the replay, show the run as of now (Esc)", size=20, parent=self)
         self.leave_button.clicked.connect(player.leave)
         self.axis_choice = ChoiceButton("Step by", [word for _, word in _AXES], self)
         self.axis_choice.chosen.connect(self._choose_axis)
