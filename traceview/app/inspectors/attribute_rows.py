@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 
-from PySide6.QtCore import QRect, Qt
-from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtCore import QRect
+from PySide6.QtGui import QFont, QPainter, QResizeEvent
 
 from traceview.app.icons import draw_icon
 from traceview.app.inspectors.tree_rows import TreeRows
@@ -22,7 +21,7 @@ RESOURCE: Final = "resource"
 
 _LEFT: Final = 12
 _GAP: Final = 12
-_MOST_OF_WIDTH: Final = 0.55
+_MOST_OF_WIDTH: Final = 0.64
 # More keys than this are not measured for the width of their column.
 _MEASURED: Final = 500
 _HEADS: Final = {ATTRIBUTES: "Attributes", RESOURCE: "Resource"}
@@ -92,8 +91,8 @@ class AttributeRows(TreeRows):
             draw_icon(painter, _LEFT, rect.top() + 4, name, colors.text3)
         column = self.column()
         keys = QRect(_LEFT + 18, rect.top(), column, rect.height())
-        label = elide_middle(visible(node.label), column)
-        self.draw_marked(painter, keys, label, font, colors.text2, column)
+        label = shortened(visible(node.label), column)
+        self.draw_marked(painter, keys, label, _key_font(), colors.text2, column)
         values = rect.adjusted(keys.right() + _GAP, 0, -_LEFT, 0)
         if state.selected or state.hovered:
             self._paint_actions(painter, rect)
@@ -105,10 +104,10 @@ class AttributeRows(TreeRows):
             draw_text(painter, rest, faint, font, colors.text3)
 
     def column(self) -> int:
-        """The width of the keys' column: the longest key, at most 55 % of the width."""
+        """The width of the keys' column: what the longest key needs, at most 64 % of the width."""
         if not self._column:
             width = self.viewport().width() - 2 * _LEFT - 18 - _GAP
-            longest = max((text_width(mono_font(), key) for key in self._keys()), default=0)
+            longest = max((text_width(_key_font(), key) for key in self._keys()), default=0)
             self._column = max(40, min(round(longest) + 1, int(width * _MOST_OF_WIDTH)))
         return self._column
 
@@ -117,11 +116,19 @@ class AttributeRows(TreeRows):
         return [visible(key_text(key)) for group in groups.values() for key in list(group)[:_MEASURED]]
 
 
-@lru_cache(maxsize=4_000)
-def elide_middle(text: str, width: int) -> str:
-    """A key cut in its middle: dotted names tell most at both ends."""
-    font = mono_font()
-    return metrics(font).elidedText(text, Qt.TextElideMode.ElideMiddle, width)
+def _key_font() -> QFont:
+    return mono_font(11)
+
+
+def shortened(key: str, width: int) -> str:
+    """A dotted key that fits a width: its first part, …, and as much of its end as there is room for."""
+    letter = metrics(_key_font()).horizontalAdvance("x")
+    room = max(4, int(width / letter))
+    if len(key) <= room:
+        return key
+    head = key[: key.find(".") + 1]
+    head = head if len(head) <= room // 3 else key[: room // 3]
+    return f"{head}…{key[len(key) - room + len(head) + 1 :]}"
 
 
 def _plural(group: str, count: int) -> str:

@@ -27,6 +27,7 @@ from traceview.app.inspectors.blocks import Block
 from traceview.app.models.json_values import encodable
 from traceview.app.theme import INSPECTOR_PADDING, Theme, theme
 
+_TOP: Final = 14
 _BOTTOM: Final = 16
 _LINE: Final = 48
 _SETTLINGS: Final = 4
@@ -41,7 +42,7 @@ class BlockList(QAbstractScrollArea):
         self._blocks: list[Block] = []
         self._heights: list[int] = []
         self._measured = bytearray()
-        self._tops: list[int] = [0]
+        self._tops: list[int] = [_TOP]
         self._current = -1
         self._pressed: tuple[int, QPoint] | None = None
         self._selecting = -1
@@ -104,9 +105,12 @@ class BlockList(QAbstractScrollArea):
         self._measured = bytearray(len(self._blocks))
         self._update_tops()
 
+    def _above(self, index: int) -> int:
+        return self._blocks[index].above if index else 0
+
     def _update_tops(self) -> None:
-        spaced = (block.above + height for block, height in zip(self._blocks, self._heights, strict=True))
-        self._tops = list(accumulate(spaced, initial=0))
+        spaced = (self._above(index) + height for index, height in enumerate(self._heights))
+        self._tops = list(accumulate(spaced, initial=_TOP))
         bar = self.verticalScrollBar()
         height = self.viewport().height()
         bar.setPageStep(height)
@@ -135,16 +139,16 @@ class BlockList(QAbstractScrollArea):
                 height = self._blocks[index].height(width)
                 changed = changed or height != self._heights[index]
                 self._heights[index] = height
-            room -= self._heights[index] + self._blocks[index].above
+            room -= self._heights[index] + self._above(index)
         return changed
 
     def _at(self, y: int) -> int:
         """The block at a height of the whole column, the space above it included; -1 where there are none."""
-        return min(len(self._blocks), bisect_right(self._tops, max(0, y))) - 1
+        return min(len(self._blocks), max(1, bisect_right(self._tops, y))) - 1
 
     def rect_of(self, index: int) -> QRect:
         """Where a block lies in the viewport, the space above it not included."""
-        top = self._tops[index] + self._blocks[index].above - self.verticalScrollBar().value()
+        top = self._tops[index] + self._above(index) - self.verticalScrollBar().value()
         return QRect(INSPECTOR_PADDING, top, self._width(), self._heights[index])
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -19,6 +19,8 @@ from traceview.app.theme import Theme, mono_font, ui_font
 
 LINK_HEIGHT: Final = 20
 _SELECTED: Final = 0.32
+# Small objects and lists stand on one line of about the pane's width.
+_FIT: Final = 40
 _RIGHT: Final = Qt.AlignmentFlag.AlignRight
 
 Ink = Callable[[Theme], QColor]
@@ -261,7 +263,7 @@ class LineBlock(Block):
 
 def as_text(value: Any) -> str:
     """A string as it is, anything else as indented JSON; what no block would show is not written."""
-    return value if isinstance(value, str) else json_text(value, MAX_UNFOLDED + 1)[0]
+    return value if isinstance(value, str) else json_text(value, MAX_UNFOLDED + 1, fit=_FIT)[0]
 
 
 class FoldBlock(Block):

@@ -106,6 +106,7 @@ class CandidatesView(ItemTable):
         if item.reasoning:
             look = Look(prose, ui_font(12), fold=12)
             found.append(TextBlock(item.reasoning, look, title, self.detail.show_detail))
+            found[-1].above = 4
         found += [ScoreBlock(name, score, "retriever") for name, score in item.scores]
         if item.score is not None and item.scores:
             found.append(ScoreBlock("score", item.score, "reranker", self._rows.most))

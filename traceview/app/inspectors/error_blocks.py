@@ -32,15 +32,17 @@ def error_blocks(subject: Subject, show: Show) -> Iterator[list[Block]]:
     message = subject.row.status_message or ""
     if not exceptions:
         yield [ExceptionBlock("Failed", message or "The span failed without saying why.", "", show)]
-    for event in reversed(exceptions):
-        yield from _exception(event, subject, show)
+    for place, event in enumerate(reversed(exceptions)):
+        yield from _exception(event, subject, show, above=24 if place else 0)
 
 
-def _exception(event: Event, subject: Subject, show: Show) -> Iterator[list[Block]]:
+def _exception(event: Event, subject: Subject, show: Show, *, above: int) -> Iterator[list[Block]]:
     attributes = event.attributes
     kind = _text(attributes.get("exception.type")) or "Exception"
     message = _text(attributes.get("exception.message")) or subject.row.status_message or ""
-    yield [ExceptionBlock(kind, message, duration_text(event.time_ns - subject.run_start_ns), show)]
+    card = ExceptionBlock(kind, message, duration_text(event.time_ns - subject.run_start_ns), show)
+    card.above = above
+    yield [card]
     trace = _text(attributes.get("exception.stacktrace"))
     if not trace:
         yield [LineBlock("No traceback was recorded.")]
@@ -81,8 +83,6 @@ def _text(value: Any) -> str:
 
 class ExceptionBlock(Block):
     """Type, message and time of an exception on error wash."""
-
-    above = 8
 
     def __init__(self, kind: str, message: str, time: str, show: Show) -> None:
         self._kind = kind

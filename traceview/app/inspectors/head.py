@@ -14,7 +14,7 @@ from traceview.app.inspectors.labels import Painted
 from traceview.app.models.json_values import visible
 from traceview.app.paint import draw_chip, draw_text, fill_round, text_width
 from traceview.app.theme import CHIP, INSPECTOR_PADDING, Theme, ui_font
-from traceview.protocol.records import SpanRow, Status
+from traceview.protocol.records import KINDS, SpanRow, Status
 
 HEAD: Final = 62
 _NAME_MIDDLE: Final = 20
@@ -94,7 +94,8 @@ class Head(Painted):
         if row is None:
             return
         kind = colors.kind(row.kind)
-        draw_icon(painter, INSPECTOR_PADDING, _NAME_MIDDLE - 8, row.kind, kind.ink)
+        icon = row.kind if row.kind in KINDS else "other"
+        draw_icon(painter, INSPECTOR_PADDING, _NAME_MIDDLE - 8, icon, kind.ink)
         left = INSPECTOR_PADDING + 24
         name = QRect(left, _NAME_MIDDLE - 12, self.copy.x() - left - 8, 24)
         draw_text(painter, name, visible(row.name[:1000]) or "unnamed", ui_font(14, 600), colors.text1)

@@ -11,26 +11,28 @@ from typing import Any, Final
 from traceview.app.models.json_values import content_of, entries_of, is_container, plain_scalar
 
 _PIECE: Final = 64 * 1024
+_INDENT: Final = 2
 # Indents stop growing here: a document 5,000 levels deep would else be nothing but blanks.
 _DEEPEST_INDENT: Final = 60
 
 
-def json_pieces(value: Any, indent: int = 2) -> Iterator[str]:
+def json_pieces(value: Any, *, fit: int = 0) -> Iterator[str]:
     """The text in pieces of at most about 64 kB. Values that JSON lacks are written as strings, bytes in base64.
 
-    Lone surrogates are escaped, so that the text can always be encoded.
+    Lone surrogates are escaped, so that the text can always be encoded. Objects and lists inside of at most `fit`
+    characters stand on one line.
     """
     if not is_container(_plain(value)):
         yield from _scalar(value)
         return
-    yield from _Writer(indent).write(_plain(value))
+    yield from _Writer(fit).write(_plain(value))
 
 
-def json_text(value: Any, limit: int, indent: int = 2) -> tuple[str, bool]:
+def json_text(value: Any, limit: int, *, fit: int = 0) -> tuple[str, bool]:
     """The first `limit` characters of the text, and whether that is all of it."""
     found: list[str] = []
     length = 0
-    for piece in json_pieces(value, indent):
+    for piece in json_pieces(value, fit=fit):
         found.append(piece)
         length += len(piece)
         if length > limit:
@@ -39,13 +41,13 @@ def json_text(value: Any, limit: int, indent: int = 2) -> tuple[str, bool]:
 
 
 class _Writer:
-    def __init__(self, indent: int) -> None:
-        self._indent = indent
+    def __init__(self, fit: int) -> None:
+        self._fit = fit
         self._line: list[str] = []
-        self._length = 0
 
-    def _newline(self, depth: int) -> str:
-        return "\n" + " " * (self._indent * min(depth, _DEEPEST_INDENT))
+    @staticmethod
+    def _newline(depth: int) -> str:
+        return "\n" + " " * (_INDENT * min(depth, _DEEPEST_INDENT))
 
     def write(self, value: Any) -> Iterator[str]:
         """Writes an object or list, each level a frame on our own stack."""
@@ -64,8 +66,11 @@ class _Writer:
             head = ("" if first else ",") + self._newline(len(stack))
             self._line.append(head + (_quoted(key if isinstance(key, str) else str(key)) + ": " if in_object else ""))
             item = _plain(item)
-            first = is_container(item)
-            if first:
+            inline = _inline(item, self._fit) if self._fit and is_container(item) else None
+            first = inline is None and is_container(item)
+            if inline is not None:
+                self._line.append(inline)
+            elif first:
                 self._line.append("{" if isinstance(item, dict) else "[")
                 stack.append((entries_of(item), isinstance(item, dict)))
             else:
@@ -96,6 +101,24 @@ def _scalar(value: Any) -> Iterator[str]:
         yield plain_scalar(value)
     else:
         yield _quoted(plain_scalar(value))
+
+
+def _inline(value: Any, room: int) -> str | None:
+    """An object or list on one line, if it takes no more characters than this; every level takes two."""
+    found: list[str] = []
+    left = room - 2
+    for key, item in entries_of(value):
+        head = f"{_quoted(key if isinstance(key, str) else str(key))}: " if isinstance(value, dict) else ""
+        item = _plain(item)
+        if isinstance(item, str) and len(item) > left:
+            return None
+        text = _inline(item, left - len(head)) if is_container(item) else "".join(_scalar(item))
+        if text is None or len(head) + len(text) > left:
+            return None
+        found.append(head + text)
+        left -= len(head) + len(text) + 2
+    inner = ", ".join(found)
+    return f"{{{inner}}}" if isinstance(value, dict) else f"[{inner}]"
 
 
 def _quoted(text: str) -> str:

@@ -17,9 +17,10 @@ from traceview.app.theme import Theme, ui_font
 
 _PADDING: Final = 12
 _HEAD: Final = 22
-_FIGURES: Final = 44
+_CAPTION: Final = 18
+_FIGURES: Final = 36
 _BAR: Final = 8
-_BAR_ROOM: Final = 24
+_BAR_ROOM: Final = 32
 _ROW: Final = 22
 _TOTAL: Final = 30
 _DOUBT: Final = 20
@@ -38,7 +39,7 @@ class CardBlock(Block):
     def height(self, width: int) -> int:
         """What is unknown takes no room."""
         figures = self._figures
-        height = 2 * _PADDING + _HEAD
+        height = 2 * _PADDING + _HEAD + (_CAPTION if self._caption_below(width) else 0)
         height += _FIGURES if figures.figures else 0
         if figures.rows:
             height += _BAR_ROOM + _ROW * len(figures.rows) + _TOTAL
@@ -59,13 +60,14 @@ class CardBlock(Block):
         fill_round(painter, box, colors.bg2, 6)
         outline_round(painter, box, colors.border, 6)
         inner = box.adjusted(_PADDING, _PADDING, -_PADDING, -_PADDING)
-        self._paint_head(painter, QRect(inner.left(), inner.top(), inner.width(), _HEAD), colors)
-        top = inner.top() + _HEAD
+        head = _HEAD + (_CAPTION if self._caption_below(box.width()) else 0)
+        self._paint_head(painter, QRect(inner.left(), inner.top(), inner.width(), head), colors)
+        top = inner.top() + head
         if self._figures.figures:
             self._paint_figures(painter, QRect(inner.left(), top, inner.width(), _FIGURES), colors)
             top += _FIGURES
         if self._figures.rows:
-            self._paint_bar(painter, QRect(inner.left(), top + 4, inner.width(), _BAR), colors)
+            self._paint_bar(painter, QRect(inner.left(), top + 12, inner.width(), _BAR), colors)
             top += _BAR_ROOM
             for row in self._figures.rows:
                 self._paint_row(painter, row, QRect(inner.left(), top, inner.width(), _ROW), colors)
@@ -76,21 +78,28 @@ class CardBlock(Block):
             line = QRect(inner.left(), top, inner.width(), _DOUBT)
             draw_text(painter, line, self._figures.doubt, ui_font(11), colors.interrupted)
 
+    def _caption_below(self, width: int) -> bool:
+        """Whether provider and settings need a line of their own."""
+        figures = self._figures
+        texts = ((figures.model, ui_font(13, 600)), (figures.caption, ui_font(11)), (figures.finished, ui_font(11)))
+        needed = sum(text_width(font, visible(text)) + 10 for text, font in texts if text)
+        return bool(figures.model and figures.caption) and needed > width - 2 * _PADDING + 10
+
     def _paint_head(self, painter: QPainter, box: QRect, colors: Theme) -> None:
         figures = self._figures
-        line = box.adjusted(0, -4, 0, -2)
-        model = visible(figures.model) or "Model not recorded"
-        ink = colors.text1 if figures.model else colors.text3
-        right = round(text_width(ui_font(11), figures.finished)) + 10 if figures.finished else 0
-        used = draw_text(painter, line.adjusted(0, 0, -right, 0), model, ui_font(13, 600), ink)
-        caption = line.adjusted(round(used) + 10, 0, -right, 0)
-        if figures.caption and caption.width() > 30:
-            draw_text(painter, caption, visible(figures.caption), ui_font(11), colors.text3)
-        if figures.finished:
-            draw_text(painter, line, visible(figures.finished), ui_font(11), colors.text3, _RIGHT)
+        line = QRect(box.left(), box.top() - 4, box.width(), _HEAD + 2)
+        right = round(text_width(ui_font(11), visible(figures.finished))) + 10 if figures.finished else 0
+        room = line.adjusted(0, 0, -right, 0)
+        title = visible(figures.model) or "Tokens of this span"
+        used = draw_text(painter, room, title, ui_font(13, 600), colors.text1)
+        caption = room.adjusted(round(used) + 10, 0, 0, 0)
+        if box.height() > _HEAD:
+            caption = QRect(box.left(), box.top() + _HEAD - 6, box.width(), _CAPTION)
+        draw_text(painter, caption, visible(figures.caption), ui_font(11), colors.text3)
+        draw_text(painter, line, visible(figures.finished), ui_font(11), colors.text3, _RIGHT)
 
     def _paint_figures(self, painter: QPainter, box: QRect, colors: Theme) -> None:
-        width = box.width() // max(4, len(self._figures.figures))
+        width = box.width() // (4 if len(self._figures.figures) == 4 else 3)
         for place, (name, value) in enumerate(self._figures.figures):
             column = QRect(box.left() + place * width, box.top() + 2, width - 4, 16)
             draw_text(painter, column, name, ui_font(11), colors.text3)

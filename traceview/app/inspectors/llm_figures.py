@@ -55,7 +55,7 @@ class LlmFigures:
     @property
     def known(self) -> bool:
         """Whether there is more to say than how long it took."""
-        return bool(self.model or self.rows)
+        return bool(self.caption or self.rows or self.model)
 
 
 def llm_figures(subject: Subject) -> LlmFigures:
@@ -65,7 +65,7 @@ def llm_figures(subject: Subject) -> LlmFigures:
     total = sum(token.count for token in rows) if rows else None
     finish = presented.finish_reason
     return LlmFigures(
-        model=row.model or presented.model or "",
+        model=row.model or presented.model or ("Model not recorded" if row.kind == "llm" else ""),
         caption=" · ".join(part for part in (presented.provider or "", _temperature(presented.settings)) if part),
         finished=f"finished: {finish}" if finish else "",
         figures=_figures(subject),
@@ -123,7 +123,7 @@ def _figures(subject: Subject) -> tuple[tuple[str, str], ...]:
         found.append(("Duration", "running"))
     if first is not None:
         found.append(("First token", duration_text(first)))
-    if row.end_ns is not None and row.output_tokens:
+    if row.end_ns is not None and row.output_tokens and row.kind == "llm":
         writing = row.end_ns - row.start_ns - (first or 0)
         if writing > 0:
             found.append(("Speed", f"{row.output_tokens * 1e9 / writing:,.0f}{THIN}tok/s"))

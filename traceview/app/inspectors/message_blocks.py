@@ -115,16 +115,20 @@ def _offers(subject: Subject, show: Show) -> list[Block]:
 def _message(message: Message, show: Show, answer_of: Subject | None = None) -> list[Block]:
     """One message: a heading whenever another voice speaks, and its parts below."""
     blocks: list[Block] = []
-    voice = ""
+    voice: object = None
     for part in message.content:
         if isinstance(part, Thinking):
             tokens = _tokens(answer_of.row.reasoning_tokens) if answer_of else ""
             blocks += _thinking(part.text, show, tokens)
-            voice = "thinking"
+            voice = Thinking
             continue
-        if voice != "said":
+        if isinstance(part, ToolResult) and message.role not in ("tool", "function"):
+            blocks += [_tool_head(part), _part(part, message.role, show)]
+            voice = ToolResult
+            continue
+        if voice is not Message:
             blocks.append(_head(message, answer_of))
-            voice = "said"
+            voice = Message
         blocks.append(_part(part, message.role, show))
     if not message.content:
         blocks += [_head(message, answer_of), LineBlock("empty", left=_BODY)]
@@ -132,13 +136,23 @@ def _message(message: Message, show: Show, answer_of: Subject | None = None) -> 
 
 
 def _head(message: Message, answer_of: Subject | None) -> Block:
-    title, icon, ink = _ROLES.get(message.role) or (message.role.capitalize() or "?", "other", quiet)
+    title, icon, ink = _ROLES.get(message.role) or _other_role(message.role)
     right = message.name or next(
         (part.name for part in message.content if isinstance(part, ToolResult) if part.name), ""
     )
     if answer_of is not None and answer_of.row.output_tokens is not None:
         right = _tokens(max(0, answer_of.row.output_tokens - (answer_of.row.reasoning_tokens or 0)))
     return HeadBlock(title, icon=icon, ink=ink, right=right[:60], whole=message.text)
+
+
+def _other_role(role: str) -> tuple[str, str, Ink]:
+    title = role.replace("-", " ").replace("_", " ").capitalize()[:60] or "No role"
+    return (title, "tool-message", _tool_ink) if "tool" in role else (title, "other", quiet)
+
+
+def _tool_head(part: ToolResult) -> Block:
+    title, icon, ink = _ROLES["tool"]
+    return HeadBlock(title, icon=icon, ink=ink, right=(part.name or "")[:60], whole=as_text(part.content))
 
 
 def _part(part: Content, role: str, show: Show) -> Block:

@@ -255,9 +255,13 @@ class InspectorTabs(QWidget):
         wanted = before or self._chosen.get((subject.row.kind, subject.failed))
         self._settling = True
         self.bar.set_tabs([(kind.title, kind.count(subject)) for kind in self._kinds])
-        self.bar.set_current(titles.index(wanted) if wanted in titles else 0)
+        self.bar.set_current(titles.index(wanted) if wanted in titles else self._telling(subject))
         self._settling = False
         self._show_current()
+
+    def _telling(self, subject: Subject) -> int:
+        """The first tab with something to see; Raw always has."""
+        return next((place for place, kind in enumerate(self._kinds) if not kind.empty(subject)), 0)
 
     def _on_chosen(self, index: int) -> None:
         if self._settling or self._subject is None or index < 0:

@@ -42,7 +42,8 @@ def _never(_: Subject) -> bool:
 class InspectorKind:
     """A kind of inspector: its tab's title, how one is made, which spans it fits, how many things it shows.
 
-    `leads` says for which spans it stands before all others.
+    `leads` says for which spans it stands before all others, `empty` for which it only says that there is nothing: then
+    it is not what one sees first.
     """
 
     title: str
@@ -50,6 +51,7 @@ class InspectorKind:
     fits: Callable[[Subject], bool]
     count: Callable[[Subject], int | None] = _no_count
     leads: Callable[[Subject], bool] = _never
+    empty: Callable[[Subject], bool] = _never
 
 
 class Registry:

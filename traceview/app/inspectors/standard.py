@@ -43,15 +43,13 @@ def standard_registry() -> Registry:
     return Registry(
         (
             InspectorKind("Messages", MessagesInspector, _has_messages, lambda subject: len(subject.messages)),
-            InspectorKind("Model", MessagesInspector, _is_bare_model),
-            InspectorKind("Input", InputInspector, _has_own_input),
-            InspectorKind("Output", OutputInspector, lambda subject: True),
-            InspectorKind("Reasoning", ReasoningInspector, _has_own_reasoning),
-            InspectorKind(
-                "Evaluations", EvaluationsInspector, _has_evaluations, lambda subject: len(subject.evaluations)
-            ),
-            InspectorKind("Candidates", CandidatesInspector, _has_candidates, lambda subject: len(subject.candidates)),
+            InspectorKind("Evaluations", EvaluationsInspector, _has_evaluations, lambda s: len(s.evaluations)),
+            InspectorKind("Candidates", CandidatesInspector, _has_candidates, lambda s: len(s.candidates)),
             InspectorKind("Documents", DocumentsInspector, _has_documents, _count_documents),
+            InspectorKind("Input", InputInspector, _has_own_input, empty=lambda s: s.presented.input is None),
+            InspectorKind("Output", OutputInspector, lambda s: True, empty=lambda s: s.presented.output is None),
+            InspectorKind("Model", MessagesInspector, _is_bare_model, leads=_is_model_call),
+            InspectorKind("Reasoning", ReasoningInspector, _has_own_reasoning),
             InspectorKind("Attributes", AttributesInspector, _has_attributes, lambda s: len(s.payload.attributes)),
             InspectorKind("Events", EventsInspector, _has_events, lambda subject: len(subject.payload.events)),
             InspectorKind("Error", ErrorInspector, _has_error, leads=lambda subject: subject.failed),
@@ -68,6 +66,10 @@ def _is_bare_model(subject: Subject) -> bool:
     """A model call without a conversation: an embedding, or a chat of which only the figures were recorded."""
     row = subject.row
     return not subject.messages and (row.model is not None or row.input_tokens is not None or row.kind == "llm")
+
+
+def _is_model_call(subject: Subject) -> bool:
+    return subject.row.kind in ("llm", "embedding") and not subject.failed
 
 
 def _has_own_input(subject: Subject) -> bool:

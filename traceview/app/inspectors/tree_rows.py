@@ -94,8 +94,9 @@ class TreeRows(PaintedRows):
         """Guides, chevron, key, value; on the current row and the one under the mouse also what one can do."""
         node = self.tree.rows[row]
         left = self.indent(node)
-        self._paint_guides(painter, rect, left)
-        if INDENT * node.depth + _LEFT > left:
+        beyond = INDENT * node.depth > left
+        self._paint_guides(painter, rect, _LEFT + 8 + (2 * INDENT if beyond else 0), left)
+        if beyond:
             draw_text(painter, rect.adjusted(_LEFT, 0, 0, 0), str(node.depth), ui_font(11), self._theme.text3)
         if node.can_open:
             name = "chevron-down" if node.is_open else "chevron-right"
@@ -106,8 +107,8 @@ class TreeRows(PaintedRows):
             box.setRight(rect.right() - _ACTIONS)
         self._paint_cells(painter, node, box)
 
-    def _paint_guides(self, painter: QPainter, rect: QRect, left: int) -> None:
-        for x in range(_LEFT + 8, left, INDENT):
+    def _paint_guides(self, painter: QPainter, rect: QRect, first: int, left: int) -> None:
+        for x in range(first, left, INDENT):
             painter.fillRect(x, rect.top(), 1, rect.height(), self._theme.border)
 
     def _paint_actions(self, painter: QPainter, rect: QRect) -> None:

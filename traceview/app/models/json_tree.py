@@ -23,6 +23,7 @@ RANGE: Final = 1_000
 EXPAND_LIMIT: Final = 5_000
 # Strings up to here are decoded at once to know whether they open; longer ones when somebody opens them.
 _EAGER: Final = 4_096
+_FIRST_LEVELS: Final = 4
 
 DECODED: Final = "|fromjson|"
 
@@ -241,7 +242,7 @@ class JsonTree:
     def open_first(self, limit: int = 40) -> None:
         """Opens level by level what fits into so many rows, so that a small document is seen whole."""
         level = [self.root]
-        while level:
+        for _ in range(_FIRST_LEVELS):
             below: list[Node] = []
             for node in level:
                 for child in node.children or ():
