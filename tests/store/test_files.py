@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from traceview.protocol.records import Facts, SpanPart
-from traceview.store import StoreError, StoreReader, StoreWriter
+from traceview.store import StoreError, StoreReader, StoreWriter, export_store
 from traceview.store.columns import SPAN_COLUMNS, TRACE_COLUMNS
 from traceview.store.driver import driver
 from traceview.store.identity import APPLICATION_ID, SCHEMA_VERSION
@@ -252,6 +252,20 @@ def test_a_copy_of_a_live_store_opens_from_a_folder_that_can_not_be_written(lock
     path.with_name("copy.db-wal").write_bytes(b"x" * 100)
     locked.chmod(0o555)
     assert "can't be opened" in as_nobody(script)
+
+
+def test_an_exported_file_opens_from_a_folder_that_can_not_be_written(locked, tmp_path):
+    reader, target = StoreReader(filled(tmp_path / "traces.db")), locked / "run.traceview"
+    export_store(reader, [found.trace_id for found in reader.traces()], target, understand)
+    reader.close()
+    target.chmod(0o444)
+    locked.chmod(0o555)
+    script = f"""
+        reader = StoreReader(Path({str(target)!r}))
+        print(sum(len(list(reader.payloads(found.trace_id))) for found in reader.traces()), "payloads")
+    """
+    assert "160 payloads" in as_nobody(script)
+    assert [entry.name for entry in locked.iterdir()] == ["run.traceview"]
 
 
 def as_nobody(script: str) -> str:

@@ -8,12 +8,24 @@ from typing import Any
 
 import msgspec
 
-from traceview.protocol.records import Event, SpanPart, SpanPayload, Status, TraceInfo
+from traceview.protocol.records import Event, Link, SpanPart, SpanPayload, Status, TraceInfo
 from traceview.store.encoding import encode
 
 CONFLICT_ATTRIBUTE = "traceview.conflict"
 
-_SCALARS = ("parent_id", "name", "kind", "start_ns", "end_ns", "status_message", "input", "output", "reasoning")
+_SCALARS = (
+    "trace_id",
+    "span_id",
+    "parent_id",
+    "name",
+    "kind",
+    "start_ns",
+    "end_ns",
+    "status_message",
+    "input",
+    "output",
+    "reasoning",
+)
 
 
 def merge(parts: Iterable[SpanPart]) -> SpanPart:
@@ -23,41 +35,34 @@ def merge(parts: Iterable[SpanPart]) -> SpanPart:
     nothing: a span runs until an end is known. When two parts both report the end (the whole span was sent twice, with
     differences), events and links that were there already are not repeated.
     """
-    found: dict[str, Any] = {}
+    said: dict[str, Any] = {}
     attributes: dict[str, Any] = {}
     resource: dict[str, Any] = {}
     events: list[Event] = []
-    links: list[Any] = []
+    links: list[Link] = []
     trace: TraceInfo | None = None
-    first: SpanPart | None = None
     for part in parts:
-        first = first or part
-        again = part.end_ns is not None and "end_ns" in found
-        for name in _SCALARS:
-            value = getattr(part, name)
-            if value is not None:
-                found[name] = value
-        if part.status is not None and part.status is not Status.RUNNING:
-            found["status"] = part.status
+        again = part.end_ns is not None and "end_ns" in said
+        said.update(_scalars(part))
         attributes.update(part.attributes)
         resource.update(part.resource)
         events += _unseen(part.events, events) if again else part.events
         links += _unseen(part.links, links) if again else part.links
         trace = merge_info(trace, part.trace)
-    if first is None:
+    if not said:
         raise ValueError("a span needs at least one part")
-    if "end_ns" in found:
-        found.setdefault("status", Status.OK)
+    if "end_ns" in said:
+        said.setdefault("status", Status.OK)
     return SpanPart(
-        first.trace_id,
-        first.span_id,
-        attributes=attributes,
-        resource=resource,
-        events=tuple(events),
-        links=tuple(links),
-        trace=trace,
-        **found,
+        **said, attributes=attributes, resource=resource, events=tuple(events), links=tuple(links), trace=trace
     )
+
+
+def _scalars(part: SpanPart) -> dict[str, Any]:
+    said = {name: value for name in _SCALARS if (value := getattr(part, name)) is not None}
+    if part.status is not None and part.status is not Status.RUNNING:
+        said["status"] = part.status
+    return said
 
 
 def merge_info(earlier: TraceInfo | None, later: TraceInfo | None) -> TraceInfo | None:

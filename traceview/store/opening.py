@@ -6,7 +6,6 @@ import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import quote
 
 from traceview.store.driver import driver
 from traceview.store.errors import StoreError, explain
@@ -89,7 +88,7 @@ def set_quota(connection: sqlite3.Connection, max_bytes: int) -> None:
 
 def _connect(path: Path, mode: str) -> Any:
     connection = driver().connect(
-        f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
     )
     connection.execute("PRAGMA busy_timeout = 5000")
     # The file may come from somebody else: its schema must not run functions, its cells are checked.

@@ -213,7 +213,7 @@ class StoreReader:
     def _summaries(self, sql: str, values: Sequence[Any]) -> list[TraceSummary]:
         rows = self._rows(sql, values)
         with self._reading():
-            return [_summary(*row) for row in rows]
+            return [_summary(row) for row in rows]
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         connection = self._live()
@@ -252,52 +252,18 @@ def _span_rows(rows: Sequence[tuple[Any, ...]]) -> list[SpanRow]:
     ]
 
 
-def _summary(
-    trace_id: bytes,
-    name: str,
-    status: int,
-    start_ns: int,
-    last_ns: int,
-    spans: int,
-    errors: int,
-    running: int,
-    llm_calls: int,
-    session: str | None,
-    user: str | None,
-    project: str | None,
-    tags: str | None,
-    metadata: str | None,
-    models: str | None,
-    input_tokens: int | None,
-    output_tokens: int | None,
-    cost_pico_usd: int | None,
-    preview: str | None,
-    dropped: int,
-    change: int,
-) -> TraceSummary:
-    load = msgspec.json.decode
+def _summary(row: tuple[Any, ...]) -> TraceSummary:
+    """A row of SUMMARY_COLUMNS as the record it stands for."""
+    said: dict[str, Any] = dict(zip(SUMMARY_COLUMNS, row, strict=True))
+    last_ns, cost = said.pop("last_ns"), said.pop("cost_pico_usd")
+    said["status"] = _STATUSES[said["status"]]
+    for field, empty in (("tags", ()), ("models", ()), ("metadata", {})):
+        said[field] = msgspec.json.decode(said[field]) if said[field] else empty
+    said["tags"], said["models"] = tuple(said["tags"]), tuple(said["models"])
     return TraceSummary(
-        trace_id=trace_id,
-        name=name,
-        status=_STATUSES[status],
-        start_ns=start_ns,
-        end_ns=None if running else last_ns,
-        spans=spans,
-        errors=errors,
-        running=running,
-        llm_calls=llm_calls,
-        session=session,
-        user=user,
-        project=project,
-        tags=tuple(load(tags)) if tags else (),
-        metadata=load(metadata) if metadata else {},
-        models=tuple(load(models)) if models else (),
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cost_usd=None if cost_pico_usd is None else cost_pico_usd / PICO,
-        preview=preview,
-        dropped=dropped,
-        change=change,
+        **said,
+        end_ns=None if said["running"] else last_ns,
+        cost_usd=None if cost is None else cost / PICO,
     )
 
 
