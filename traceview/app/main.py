@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,19 +46,19 @@ def main(argv: Sequence[str]) -> int:
     app = make_app()
     services = make_services(places, settings)
     window = MainWindow(services)
-    try:
-        _let_signals_close(app)
-        # The workers start before the first picture, so that the list is there with it; their libraries load meanwhile.
-        services.start()
-        window.first_painted.connect(window.workbench.build)
-        # What is loaded now stays: the collector need not walk it again and again while runs stream in.
-        window.workbench.built.connect(gc.freeze)
-        window.first_painted.connect(lambda: window.files.open(parsed.files))
-        window.show()
-        return app.exec()
-    finally:
-        window.hide()
-        services.close()
+    window.first_painted.connect(window.workbench.build)
+    # What is loaded then stays: the collector need not walk it again and again while runs stream in.
+    window.workbench.built.connect(gc.freeze)
+    window.first_painted.connect(lambda: window.files.open(parsed.files))
+    with _signals_close(app):
+        try:
+            # The workers start before the first picture, so that the list is there with it.
+            services.start()
+            window.show()
+            return app.exec()
+        finally:
+            window.close()
+            services.close()
 
 
 def make_app() -> QApplication:
@@ -111,9 +112,9 @@ def render_trace(
 def _load(window: MainWindow, services: Services, trace_id: bytes) -> None:
     """Waits until the run is open in its panes."""
     problems: list[str] = []
+    services.tail.problem_changed.connect(problems.append)
 
     def begin() -> None:
-        services.tail.problem_changed.connect(problems.append)
         services.navigator.wait_for(trace_id)
         window.workbench.build()
         window.show()
@@ -121,7 +122,10 @@ def _load(window: MainWindow, services: Services, trace_id: bytes) -> None:
 
     def done() -> bool:
         run = services.selection.run
-        return any(problems) or (run is not None and len(run.moments) >= len(run.tree) and services.navigator.is_loaded)
+        if any(problems) or not services.navigator.is_loaded:
+            return any(problems)
+        whole = run is not None and len(run.moments) >= len(run.tree)
+        return whole or services.model.find(trace_id) is None
 
     _wait(begin, done, (services.tail.run_read, services.tail.problem_changed, services.navigator.loaded))
     if services.selection.run is None:
@@ -178,16 +182,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _let_signals_close(app: QApplication) -> None:
-    """Ctrl+C and SIGTERM close the window properly: Python's handlers run only when Python does."""
-    if os.name != "posix":
-        signal.signal(signal.SIGINT, lambda *_: app.quit())
-        return
-    reading, writing = os.pipe()
+@contextmanager
+def _signals_close(app: QApplication) -> Iterator[None]:
+    """Meanwhile Ctrl+C and SIGTERM end the app, from its event loop: a handler may run in the middle of painting."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
+    reading, writing = socket.socketpair()
     for end in (reading, writing):
-        os.set_blocking(end, False)
-    signal.set_wakeup_fd(writing)
-    notifier = QSocketNotifier(reading, QSocketNotifier.Type.Read, app)
-    notifier.activated.connect(lambda: os.read(reading, 64))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: app.quit())
+        end.setblocking(False)
+    fd_before = signal.set_wakeup_fd(writing.fileno())
+    notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read)
+    notifier.activated.connect(lambda: app.quit() if set(reading.recv(64)) & set(numbers) else None)
+    try:
+        yield
+    finally:
+        notifier.setEnabled(False)
+        signal.set_wakeup_fd(fd_before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        reading.close()
+        writing.close()
