@@ -75,6 +75,9 @@ _upstream: msgspec.msgpack.Decoder[Upstream] = msgspec.msgpack.Decoder(Hello | B
 _downstream: msgspec.msgpack.Decoder[Downstream] = msgspec.msgpack.Decoder(Ack | Busy | Reject)
 _part: msgspec.msgpack.Decoder[SpanPart] = msgspec.msgpack.Decoder(SpanPart)
 
+# Text that is no UTF-8 raises UnicodeDecodeError, which is a ValueError as DecodeError is, but not a DecodeError.
+_UNREADABLE: Final = (ValueError, RecursionError)
+
 
 class WireError(ValueError):
     """A frame that does not follow the protocol; the message says what is wrong with it."""
@@ -89,7 +92,7 @@ def decode_upstream(frame: bytes) -> Upstream:
     """Reads a header that a program sent; raises WireError."""
     try:
         return _upstream.decode(frame)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise WireError(f"not a traceview header: {error}") from error
 
 
@@ -97,7 +100,7 @@ def decode_downstream(frame: bytes) -> Downstream:
     """Reads a header that the daemon sent; raises WireError."""
     try:
         return _downstream.decode(frame)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise WireError(f"not a traceview header: {error}") from error
 
 
@@ -125,7 +128,7 @@ def decode_part(record: bytes | memoryview) -> SpanPart:
     """Reads one span part; raises WireError."""
     try:
         part = _part.decode(record)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise WireError(f"not a span record: {error}") from error
     if len(part.trace_id) != 16 or len(part.span_id) != 8:
         raise WireError("a trace id has 16 bytes and a span id has 8")
