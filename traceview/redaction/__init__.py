@@ -1,0 +1,6 @@
+"""Secrets taken out of spans before anything reaches a disk: by the name of a key, by the shape of a value."""
+
+from traceview.redaction.redactor import COUNT_ATTRIBUTE, Redactor
+from traceview.redaction.rules import DEFAULT_RULES, Rule, RuleError, Rules
+
+__all__ = ["COUNT_ATTRIBUTE", "DEFAULT_RULES", "Redactor", "Rule", "RuleError", "Rules"]

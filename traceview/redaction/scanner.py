@@ -1,0 +1,210 @@
+"""Finds secrets in text, and says fast of encoded records that they hold none."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from traceview.redaction.engine import Pattern, compile_pattern, compile_scan
+from traceview.redaction.rules import E_MAIL, Rule, Rules
+
+MARK: Final = "[redacted:"
+NAME: Final = "name"
+_SHORTEST: Final = 8
+_SHORTEST_VALUE: Final = 3
+_SEPARATORS: Final = re.compile(r"[ \t\r\n._\-]+")
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD_BEFORE: Final = re.compile(r"[A-Za-z0-9._\-]*\Z")
+_LONGEST_WORD: Final = 64
+# What follows a name: a quoted value; one after `=`; or one after `:` that holds a digit, so that prose stays whole.
+# Quotes may be escaped, as in JSON inside of JSON. The look-ahead is bounded: without it long text costs its square.
+_VALUE: Final = re.compile(
+    r"\\*[\"']?\s*(?:[:=]\s*\\*(?:"
+    r"\"(?P<double>[^\"\\]*+(?:\\++[^\"\\]++)*+)|'(?P<single>[^'\\]*+(?:\\++[^'\\]++)*+))"
+    r"|=\s*(?P<assigned>[^\s\"',;&}\])<>]{6,})"
+    r"|:\s*(?:(?:bearer|basic|digest|token)\s+)?(?P<plain>(?=[^\s\"',;&]{0,256}[0-9])[^\s\"',;&}\])<>]{6,}))",
+    re.IGNORECASE,
+)
+# What follows a name that is a program's option: `--password hunter2`.
+_ARGUMENT: Final = re.compile(r"\s+(?:\"(?P<double>[^\"]+)\"|'(?P<single>[^']+)'|(?P<plain>[^\s\"'\-][^\s\"']*))")
+_OPTION: Final = re.compile(r"(?:\A|[\s\"'\[,])--?[A-Za-z0-9._\-]*\Z")
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    rule: Rule
+    pattern: Pattern
+    group: int
+
+
+class Scanner:
+    """The compiled form of Rules. Holds no state but caches; thread-safe."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._kept = frozenset(_plain_name(name) for name in rules.keep_names)
+        self._names = frozenset(rules.names) - self._kept
+        self._endings = tuple(name for name in self._names if len(name) >= 6 and "_" not in name)
+        self._secret_name = lru_cache(10_000)(self._is_secret)  # keys are few; a hostile program's are not
+        shapes = [shape for shape in rules.shapes if _plain_name(shape.name) not in self._kept]
+        extra = [*rules.own, *((E_MAIL,) if rules.emails else ())]
+        self._shapes = [_compiled(rule) for rule in (*extra, *shapes)]
+        self._find_names = compile_pattern(_spelled(self._names, r"[ ._\-]?")).finditer
+        ours = "|".join((_spelled(self._names, r"[ \t\r\n._\-]*"), *(_unnamed(shape.pattern) for shape in shapes)))
+        self._scans = [compile_scan(ours), *(compile_scan(rule.pattern) for rule in extra)]
+
+    def suspicious(self, raw: bytes | memoryview) -> bool:
+        """Whether encoded records (msgpack, protobuf) may hold a secret. One linear scan; False is certain.
+
+        Both keep text contiguous in UTF-8. A match never depends on the byte before it, which may be a length. JSON
+        doesn't: escapes may tear a secret apart, so its records are looked at once they are decoded.
+        """
+        return any(scan(raw) for scan in self._scans)
+
+    def secret_name(self, key: str) -> bool:
+        """Whether a value under this key is a secret by the key's name alone."""
+        return self._secret_name(key)
+
+    def cleaned(self, text: str, found: Counter[str]) -> str:
+        """Text without secrets; the same object when there were none. Counts what was taken out by rule."""
+        if len(text) < _SHORTEST:
+            return text
+        try:
+            raw = text.encode()
+        except UnicodeEncodeError:  # a lone surrogate, which no pattern can be asked about
+            mended = text.encode(errors="replace").decode()
+            cleaned = self.cleaned(mended, found)
+            return text if cleaned is mended else cleaned
+        if not self.suspicious(raw):
+            return text
+        lower = text.lower()
+        cleaned = text
+        for shape in self._shapes:
+            if shape.rule.needle in lower:
+                cleaned = _cut_out(cleaned, shape.rule.name, list(_spans(shape, cleaned)), found)
+        return _cut_out(cleaned, NAME, self._named(cleaned), found)
+
+    def _named(self, text: str) -> list[Span]:
+        """JSON, query strings, headers and options inside text: `"api_key": "…"`, `password=…`, `--password …`."""
+        spans: list[Span] = []
+        for match in self._find_names(text):
+            start, end = match.span()
+            if spans and start < spans[-1][1]:
+                continue  # inside of a value that goes anyway
+            span = _value_after(text, start, end)
+            if span is not None and not self._kept_name(text, start, end):
+                spans.append(span)
+        return spans
+
+    def _kept_name(self, text: str, start: int, end: int) -> bool:
+        if not self._kept:
+            return False
+        before = _WORD_BEFORE.search(text, max(0, start - _LONGEST_WORD), start)
+        return before is not None and _plain_name(before[0] + text[start:end]) in self._kept
+
+    def _is_secret(self, key: str) -> bool:
+        words = _plain_name(key).split("_")
+        tails = ["_".join(words[i:]) for i in range(max(0, len(words) - 8), len(words))]
+        if any(tail in self._kept for tail in tails):
+            return False
+        return any(tail in self._names for tail in tails) or words[-1].endswith(self._endings)
+
+
+@lru_cache(8)
+def scanner_for(rules: Rules) -> Scanner:
+    """The scanner of these rules, compiled once."""
+    return Scanner(rules)
+
+
+def _compiled(rule: Rule) -> _Shape:
+    pattern = compile_pattern(f"{rule.before}(?P<whole>{rule.pattern})")
+    index = pattern.groupindex
+    return _Shape(rule, pattern, index.get("secret", index["whole"]))
+
+
+def _spans(shape: _Shape, text: str) -> Iterator[Span]:
+    for match in shape.pattern.finditer(text):
+        start, end = match.span(shape.group)
+        end = start + _length(shape.rule.check, text[start : end + 2], end - start)
+        if start < end:
+            yield start, end
+
+
+def _length(check: str, text: str, length: int) -> int:
+    """How much of what a pattern found passes its rule's check."""
+    if check == "card":
+        return _card_length(text, length)
+    found = text[:length]
+    fails = (check == "digit" and not any(c.isdigit() for c in found)) or (
+        check == "mixed" and (found[1:].islower() or found.isupper())
+    )
+    return 0 if fails else length
+
+
+def _value_after(text: str, start: int, end: int) -> Span | None:
+    """Where the value lies that belongs to the name at start:end."""
+    value = _VALUE.match(text, end)
+    if value is None and text[end : end + 1].isspace() and _OPTION.search(text, max(0, start - _LONGEST_WORD), start):
+        value = _ARGUMENT.match(text, end)
+    if value is None or value.lastgroup is None:
+        return None
+    first, stop = value.span(value.lastgroup)
+    return (first, stop) if stop - first >= _SHORTEST_VALUE else None
+
+
+def _cut_out(text: str, name: str, spans: list[Span], found: Counter[str]) -> str:
+    pieces: list[str] = []
+    end = 0
+    for start, stop in spans:
+        if not text.startswith(MARK, start):
+            pieces += (text[end:start], f"{MARK}{name}]")
+            end = stop
+            found[name] += 1
+    return "".join((*pieces, text[end:])) if pieces else text
+
+
+def _card_length(text: str, most: int) -> int:
+    """How much of digits in groups is a card number, 0 if none: issuer's prefix and length, Luhn (ISO/IEC 7812-1)."""
+    best = 0
+    for place in range(13, most + 1):
+        after = text[place : place + 2]
+        if (after[:1].isascii() and after[:1].isalnum()) or (after[:1] in ".-_" and after[1:].isalnum()):
+            continue
+        groups = text[:place].replace("-", " ").split(" ")
+        digits = "".join(groups)
+        if len(groups) > 1 and (len(groups[0]) != 4 or min(map(len, groups)) < 3):
+            continue
+        if _CARD.fullmatch(digits) and len(set(digits)) > 1 and _luhn(digits):
+            best = place
+    return best
+
+
+# Visa; Mastercard; American Express; Diners; Discover, JCB, Maestro and UnionPay.
+_CARD: Final = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[0689]\d{12}|(?:35|5[06-9]|6\d)\d{14}|6\d{15,18}"
+)
+
+
+def _luhn(number: str) -> bool:
+    digits = [int(c) for c in number]
+    doubled = [d * 2 - 9 if d > 4 else d * 2 for d in digits[-2::-2]]
+    return (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
+
+
+def _plain_name(key: str) -> str:
+    return "_".join(word for word in _SEPARATORS.split(_CAMEL.sub("_", key[-256:]).lower()) if word)
+
+
+def _spelled(names: frozenset[str], separator: str) -> str:
+    words = sorted((name.replace("_", separator) for name in names), key=len, reverse=True)
+    return f"(?i:{'|'.join(words)})"
+
+
+def _unnamed(pattern: str) -> str:
+    """A pattern as a part of a larger one."""
+    return f"(?:{pattern.replace('(?P<secret>', '(?:')})"
