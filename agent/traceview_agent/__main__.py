@@ -34,12 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     from traceview_agent import limits, logs
     from traceview_agent.daemon import Options
+    from traceview_agent.redaction import Redaction
     from traceview_agent.run import run
 
     limits.raise_limits()
     places = find_places()
-    logs.configure(places.log if parsed.detached else None, parsed.verbose)
-    return run(places, Options(otlp_port=parsed.otlp_port, durability=parsed.durability))
+    options = Options(otlp_port=parsed.otlp_port, durability=parsed.durability)
+    logs.configure(places.log if parsed.detached else None, parsed.verbose, Redaction(options.redaction).line)
+    return run(places, options)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,6 +16,7 @@ from traceview.conventions import facts
 from traceview.protocol.control import AgentFile, AgentStatus, Receiver
 from traceview.protocol.places import OTLP_HTTP_PORT, Places
 from traceview.protocol.version import VERSION
+from traceview.redaction import DEFAULT_RULES, Rules
 from traceview.store import StoreError
 from traceview_agent.control_server import ControlServer
 from traceview_agent.dead_letters import DeadLetters
@@ -25,6 +26,7 @@ from traceview_agent.intake import Intake
 from traceview_agent.limits import most_connections
 from traceview_agent.meters import Meters
 from traceview_agent.otlp_http import OtlpHttpReceiver
+from traceview_agent.redaction import Redaction
 from traceview_agent.writer import Durability, Settled, Writer
 from traceview_agent.zmq_receiver import ZmqReceiver
 
@@ -35,10 +37,14 @@ _DRAIN_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What can be chosen. Port 0 takes any free one; durability "power" survives power loss, "process" any kill."""
+    """What can be chosen. Port 0 takes any free one; durability "power" survives power loss, "process" any kill.
+
+    `redaction` says what is taken out of spans before they are stored; None takes out nothing.
+    """
 
     otlp_port: int = OTLP_HTTP_PORT
     durability: Durability = "process"
+    redaction: Rules | None = DEFAULT_RULES
 
 
 class CannotStart(Exception):
@@ -67,17 +73,24 @@ class Daemon:
         self._started_ns = time.time_ns()
         self._meters = Meters()
         self._intake = Intake()
-        letters = DeadLetters(places.home / "rejected.jsonl")
+        self._redaction = Redaction(options.redaction)
+        letters = DeadLetters(places.home / "rejected.jsonl", self._redaction)
         self._writer = Writer(
             places.store, facts, self._intake, self._meters, letters, self._deliver, durability=options.durability
         )
         self._ways: tuple[_Way, ...] = (
             ZmqReceiver(
-                places.endpoint, self._intake, self._meters, letters, self._problem, max_connections=most_connections()
+                places.endpoint,
+                self._intake,
+                self._meters,
+                self._redaction,
+                letters,
+                self._problem,
+                max_connections=most_connections(),
             ),
-            OtlpHttpReceiver(options.otlp_port, self._intake, self._meters, self._problem),
+            OtlpHttpReceiver(options.otlp_port, self._intake, self._meters, self._redaction, self._problem),
         )
-        self._importer = Importer(self._intake, places.store)
+        self._importer = Importer(self._intake, self._redaction, places.store)
         verbs = {"status": self._obey_status, "stop": self._obey_stop, "import": self._importer.obey}
         self._control = ControlServer(places, verbs)
         self._stop_asked = asyncio.Event()
@@ -153,6 +166,7 @@ class Daemon:
             spans=self._meters.spans,
             rejected=self._meters.rejected,
             dropped=self._meters.dropped,
+            redacted=sum(self._redaction.counts.values()),
             queued=self._intake.queued,
             spans_per_second=self._meters.spans_per_second,
             receivers=tuple(way.receiver for way in self._ways),

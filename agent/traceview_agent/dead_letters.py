@@ -9,16 +9,22 @@ import threading
 import time
 from pathlib import Path
 
+from traceview_agent.redaction import Redaction
+
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 16 * 1024 * 1024
 
 
 class DeadLetters:
-    """A file of JSON lines, `{time_ns, source, reason, record}`, the record in base64. Full at 16 MiB."""
+    """A file of JSON lines, `{time_ns, source, reason, record}`, the record in base64. Full at 16 MiB.
 
-    def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
+    A record that may hold a secret is not kept: its line says `redacted: true`.
+    """
+
+    def __init__(self, path: Path, redaction: Redaction, max_bytes: int = MAX_BYTES) -> None:
         self._path = path
+        self._redaction = redaction
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._told: set[str] = set()
@@ -32,11 +38,14 @@ class DeadLetters:
             self._append(source, reason, record)
 
     def _append(self, source: str, reason: str, record: bytes | memoryview) -> None:
-        letter = {"time_ns": time.time_ns(), "source": source, "reason": reason}
+        letter = {"time_ns": time.time_ns(), "source": source, "reason": self._redaction.line(reason)}
+        kept = self._redaction.record(record)
         try:
             size = self._path.stat().st_size if self._path.exists() else 0
-            if size + len(record) * 4 // 3 <= self._max_bytes:
-                letter["record"] = base64.b64encode(record).decode()
+            if kept is None:
+                letter["redacted"] = True
+            elif size + len(kept) * 4 // 3 <= self._max_bytes:
+                letter["record"] = base64.b64encode(kept).decode()
             if size < self._max_bytes:
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(letter) + "\n")

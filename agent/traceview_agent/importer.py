@@ -16,6 +16,7 @@ from traceview.protocol.records import SpanPart
 from traceview.store import StoreError, StoreReader
 from traceview_agent.control_server import Refused
 from traceview_agent.intake import Intake, Load, Outcome, Stored
+from traceview_agent.redaction import Redaction
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ _TELL_SECONDS: Final = 5.0
 class Importer:
     """Imports one file after the other. `live` is the store in use, which can't be imported into itself."""
 
-    def __init__(self, intake: Intake, live: Path) -> None:
-        self._intake = intake
+    def __init__(self, intake: Intake, redaction: Redaction, live: Path) -> None:
+        self._intake, self._redaction = intake, redaction
         self._live = live
         self._one_at_a_time = asyncio.Lock()
         self._cancelled = threading.Event()
@@ -55,7 +56,7 @@ class Importer:
         try:
             parts = _parts_of_store(path, self._live) if is_store(path) else open_parts(path, feed.progress)
             with contextlib.closing(parts):
-                feed.all(parts)
+                feed.all(self._redaction.part(part) for part in parts)
         except (FormatError, StoreError) as error:
             raise Refused(str(error)) from error
         except OSError as error:

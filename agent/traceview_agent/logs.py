@@ -8,6 +8,7 @@ import logging.handlers
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,16 +17,23 @@ _KEPT: Final = 3
 
 
 class LineFormatter(logging.Formatter):
-    """`time=2026-11-21T07:14:04.123Z level=warning from=writer message="…"`, a traceback folded into `error="…"`."""
+    """`time=2026-11-21T07:14:04.123Z level=warning from=writer message="…"`, a traceback folded into `error="…"`.
+
+    `clean` takes out what must not get into a log.
+    """
+
+    def __init__(self, clean: Callable[[str], str] = str) -> None:
+        super().__init__()
+        self._clean = clean
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, whatever the message holds."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         room = record.name.removeprefix("traceview_agent.")
         line = f"time={stamp}.{int(record.msecs):03d}Z level={record.levelname.lower()} from={room}"
-        line += f" message={json.dumps(record.getMessage(), ensure_ascii=False)}"
+        line += f" message={json.dumps(self._clean(record.getMessage()), ensure_ascii=False)}"
         if record.exc_info:
-            line += f" error={json.dumps(self.formatException(record.exc_info), ensure_ascii=False)}"
+            line += f" error={json.dumps(self._clean(self.formatException(record.exc_info)), ensure_ascii=False)}"
         return line
 
 
@@ -41,14 +49,14 @@ class DetachedHandler(logging.handlers.RotatingFileHandler):
                     os.dup2(self.stream.fileno(), standard.fileno())
 
 
-def configure(detached_to: Path | None, verbose: bool = False) -> None:
+def configure(detached_to: Path | None, verbose: bool = False, clean: Callable[[str], str] = str) -> None:
     """Sends the log to stderr, or to this file when the daemon is detached."""
     handler: logging.Handler
     if detached_to is None:
         handler = logging.StreamHandler(sys.stderr)
     else:
         handler = DetachedHandler(detached_to, maxBytes=_MAX_BYTES, backupCount=_KEPT, encoding="utf-8")
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(LineFormatter(clean))
     root = logging.getLogger()
     root.addHandler(handler)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from traceview.formats import FormatError
-from traceview.formats.otlp import decode_request
+from traceview.formats.otlp import DecodedRequest, decode_request
 from traceview.protocol.control import Receiver
 from traceview.protocol.version import VERSION
 from traceview_agent import otlp_answers as answers
@@ -21,6 +21,7 @@ from traceview_agent.bounded_body import BodyDamaged, BodyTooLarge, BoundedBody,
 from traceview_agent.intake import Intake, Load, Outcome, Stored
 from traceview_agent.loopback import listen_on_loopback, local_only, why_not
 from traceview_agent.meters import Meters
+from traceview_agent.redaction import Redaction
 
 # OTLP specification: at most 20 MiB after decompression; all bodies under way together may hold this much.
 MAX_BODY: Final = 20 * 1024 * 1024
@@ -53,9 +54,11 @@ class _Refusal(Exception):
 class OtlpHttpReceiver:
     """Serves POST …/v1/traces. `problem` says why the store can't be written, or None."""
 
-    def __init__(self, port: int, intake: Intake, meters: Meters, problem: Callable[[], str | None]) -> None:
+    def __init__(
+        self, port: int, intake: Intake, meters: Meters, redaction: Redaction, problem: Callable[[], str | None]
+    ) -> None:
         self._port = port
-        self._intake, self._meters = intake, meters
+        self._intake, self._meters, self._redaction = intake, meters, redaction
         self._problem = problem
         self._held = 0
         self._runner: web.AppRunner | None = None
@@ -155,7 +158,7 @@ class OtlpHttpReceiver:
             raise _Refusal(503, answers.UNAVAILABLE, problem)
         try:
             # Twenty megabytes take a second to decode: not on the loop.
-            decoded = await asyncio.to_thread(decode_request, body, content_type)
+            decoded = await asyncio.to_thread(self._decode, body, content_type)
         except FormatError as error:
             raise _Refusal(400, answers.INVALID_ARGUMENT, str(error)) from error
         self._meters.add_rejected(decoded.rejected)
@@ -174,6 +177,13 @@ class OtlpHttpReceiver:
         if outcome.rejected:
             return decoded.rejected + outcome.rejected, decoded.message or "some spans can't be stored"
         return decoded.rejected, decoded.message
+
+    def _decode(self, body: bytes, content_type: str) -> DecodedRequest:
+        """The spans of a request, without secrets."""
+        decoded = decode_request(body, content_type)
+        if content_type == answers.PROTOBUF and not self._redaction.suspicious(body):
+            return decoded
+        return DecodedRequest(self._redaction.parts(decoded.parts), decoded.rejected, decoded.message)
 
 
 def _body_of(request: web.Request) -> BoundedBody:

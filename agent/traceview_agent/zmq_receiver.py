@@ -22,6 +22,7 @@ from traceview_agent.connection_gate import ConnectionGate
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored
 from traceview_agent.meters import Meters
+from traceview_agent.redaction import Redaction
 from traceview_agent.sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
@@ -45,13 +46,15 @@ class ZmqReceiver:
         endpoint: str,
         intake: Intake,
         meters: Meters,
+        redaction: Redaction,
         dead_letters: DeadLetters,
         problem: Callable[[], str | None],
         *,
         max_connections: int = 10_000,
     ) -> None:
         self._endpoint = endpoint
-        self._intake, self._meters, self._dead_letters = intake, meters, dead_letters
+        self._intake, self._meters = intake, meters
+        self._redaction, self._dead_letters = redaction, dead_letters
         self._problem = problem
         self._sessions = Sessions()
         self._acks: dict[bytes, int] = {}
@@ -147,7 +150,7 @@ class ZmqReceiver:
             self._batch(session, message, frames[2].buffer if len(frames) == wire.MAX_FRAMES else b"")
 
     def _hello(self, session: Session, hello: wire.Hello) -> None:
-        session.resource = hello.resource
+        session.resource = self._redaction.resource(hello.resource)
         session.refusal = None
         if hello.version != wire.VERSION:
             session.refusal = f"the daemon speaks version {wire.VERSION}, the program version {hello.version}"
@@ -190,13 +193,16 @@ class ZmqReceiver:
         return True
 
     def _decode(self, body: memoryview) -> tuple[list[SpanPart], list[str]]:
-        """The good records, and what is wrong with each bad one, which goes to the dead letters."""
+        """The good records, without secrets, and what is wrong with each bad one, which goes to the dead letters."""
         parts: list[SpanPart] = []
         faults: list[str] = []
+        suspicious = self._redaction.suspicious
+        alarm = suspicious(body)
         try:
             for record in wire.split_records(body):
                 try:
-                    parts.append(wire.decode_part(record))
+                    part = wire.decode_part(record)
+                    parts.append(self._redaction.part(part) if alarm and suspicious(record) else part)
                 except wire.WireError as error:
                     self._fault(faults, error, record)
         except wire.WireError as error:

@@ -21,6 +21,7 @@ from traceview.testing import build_trace
 from traceview_agent.control_server import Refused
 from traceview_agent.importer import Importer
 from traceview_agent.intake import Intake, Unstored
+from traceview_agent.redaction import Redaction
 
 
 def import_file(path: Path) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def obey(intake: Intake, file: Path) -> str:
 
     async def run() -> str:
         with pytest.raises(Refused) as refused:
-            await Importer(intake, find_places().store).obey({"path": str(file)})
+            await Importer(intake, Redaction(), find_places().store).obey({"path": str(file)})
         return str(refused.value)
 
     return asyncio.run(run())
@@ -168,7 +169,7 @@ def test_a_cancelled_import_ends_even_while_the_queue_stands_still(home: Path, t
     file = write_otlp(tmp_path / "trace.json", many(2000))
 
     async def run() -> str:
-        importer = Importer(intake, find_places().store)
+        importer = Importer(intake, Redaction(), find_places().store)
         asking = asyncio.create_task(importer.obey({"path": str(file)}))
         await asyncio.to_thread(until, lambda: intake.queued >= 1000)
         importer.cancel()

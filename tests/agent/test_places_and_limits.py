@@ -17,6 +17,7 @@ from traceview_agent import limits, logs, loopback, otlp_answers
 from traceview_agent.bounded_body import BodyTooLarge, BoundedBody
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.instance import AlreadyRunningError, FileLock
+from traceview_agent.redaction import Redaction
 
 
 def test_a_lock_is_held_once_and_can_be_had_again(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_a_taken_six_is_no_obstacle() -> None:
 
 @pytest.mark.expects_log
 def test_dead_letters_are_kept_until_the_file_is_full(tmp_path: Path) -> None:
-    letters = DeadLetters(tmp_path / "rejected.jsonl", max_bytes=1000)
+    letters = DeadLetters(tmp_path / "rejected.jsonl", Redaction(), max_bytes=1000)
     letters.keep("a", "too long for the file", b"x" * 2000)
     for _ in range(100):
         letters.keep("a", "why", b"record")
@@ -89,7 +90,7 @@ def test_dead_letters_are_kept_until_the_file_is_full(tmp_path: Path) -> None:
 
 @pytest.mark.expects_log
 def test_dead_letters_never_raise(tmp_path: Path) -> None:
-    DeadLetters(tmp_path / "no" / "folder").keep("a", "why", b"record")
+    DeadLetters(tmp_path / "no" / "folder", Redaction()).keep("a", "why", b"record")
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 300, 2**40])

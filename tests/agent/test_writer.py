@@ -17,6 +17,7 @@ from traceview.testing import build_trace
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored, Unstored
 from traceview_agent.meters import Meters
+from traceview_agent.redaction import Redaction
 from traceview_agent.writer import Settled, Writer
 
 TRACE = build_trace("plan > (search, answer)")
@@ -30,7 +31,7 @@ class Bench:
         self.intake, self.meters = Intake(), Meters()
         self.outcomes: list[tuple[int | None, Outcome]] = []
         self._changed = threading.Condition()
-        letters = DeadLetters(folder / "rejected.jsonl")
+        letters = DeadLetters(folder / "rejected.jsonl", Redaction())
         self.writer = Writer(self.path, facts, self.intake, self.meters, letters, self._deliver)
 
     def _deliver(self, settled: Settled) -> None:

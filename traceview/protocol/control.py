@@ -28,7 +28,10 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the daemon says of itself. `spans_per_second` is the mean over the last five seconds."""
+    """What the daemon says of itself. `spans_per_second` is the mean over the last five seconds.
+
+    `redacted` counts the secrets that were taken out of spans.
+    """
 
     pid: int
     version: str
@@ -42,6 +45,7 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     spans_per_second: float
     receivers: tuple[Receiver, ...]
     problem: str | None = None
+    redacted: int = 0
 
 
 class AgentFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,70 @@
+"""Takes secrets out of all that comes in, before it is queued, written aside or logged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from traceview.protocol.records import SpanPart
+from traceview.redaction import COUNT_ATTRIBUTE, DEFAULT_RULES, Redactor, Rules
+
+log = logging.getLogger(__name__)
+
+
+class Redaction:
+    """What every receiver passes its spans through. Without rules it passes everything. Thread-safe."""
+
+    def __init__(self, rules: Rules | None = DEFAULT_RULES) -> None:
+        self._redactor = None if rules is None else Redactor(rules)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many secrets each rule has taken out since the start."""
+        return {} if self._redactor is None else self._redactor.counts
+
+    def suspicious(self, raw: bytes | memoryview) -> bool:
+        """Whether records may hold a secret, by their bytes in msgpack or protobuf; most hold none, and False is sure.
+
+        JSON may write a secret with escapes: what it holds is searched once it is decoded.
+        """
+        return self._redactor is not None and self._redactor.suspicious(raw)
+
+    def parts(self, parts: Iterable[SpanPart]) -> list[SpanPart]:
+        """Parts from anywhere, looked at one by one."""
+        return [self.part(part) for part in parts]
+
+    def part(self, part: SpanPart) -> SpanPart:
+        """The part without secrets. Should we fail at one, its values are given up, not its secrets."""
+        if self._redactor is None:
+            return part
+        try:
+            return self._redactor.part(part)
+        except Exception:
+            log.exception("a span could not be searched for secrets: it is kept without its values")
+            return _bare(part)
+
+    def resource(self, resource: dict[str, Any]) -> dict[str, Any]:
+        """The description of a process, whose command line may hold secrets."""
+        return resource if self._redactor is None else self._redactor.values(resource)
+
+    def record(self, record: bytes | memoryview) -> bytes | memoryview | None:
+        """A record that can't be read; None if it may hold a secret, which nobody can cut out of what has no shape."""
+        return None if self.suspicious(record) else record
+
+    def line(self, text: str) -> str:
+        """A line for the log."""
+        return text if self._redactor is None else self._redactor.text(text)
+
+
+def _bare(part: SpanPart) -> SpanPart:
+    """Who, when and how of a span, and nothing that a program could have put in."""
+    return SpanPart(
+        part.trace_id,
+        part.span_id,
+        part.parent_id,
+        start_ns=part.start_ns,
+        end_ns=part.end_ns,
+        status=part.status,
+        attributes={COUNT_ATTRIBUTE: 1},
+    )
