@@ -182,10 +182,24 @@ def test_what_was_reported_before_the_first_step_leads_to_its_moment(
 
 def test_a_run_without_state_says_how_to_report_it(panel: StatePanel, show_run: ShowRun, store: _Store) -> None:
     show_run([])
+    assert panel.collapsed
+    panel.toggle()
     assert panel.notice.text == HINT
     assert CODE in panel.notice.accessibleName()
     assert store.readings == 0
     panel.grab()
+
+
+def test_it_unfolds_when_the_first_state_is_reported(panel: StatePanel, show_run: ShowRun, qtbot: QtBot) -> None:
+    show_run([])
+    assert panel.collapsed
+    show_run()
+    assert not panel.collapsed
+    qtbot.waitUntil(lambda: len(panel.tree.rows) == 5)
+    panel.toggle()
+    show_run([], name="another")
+    show_run()
+    assert panel.collapsed, "who folds it over a run with state wants it folded"
 
 
 def test_reports_without_values_are_no_state(panel: StatePanel, show_run: ShowRun, qtbot: QtBot, store: _Store) -> None:
@@ -247,6 +261,7 @@ def test_the_answer_for_a_run_that_was_left_is_dropped(
     store.may_read.clear()
     show_run()
     show_run([], name="another")
+    panel.toggle()
     store.may_read.set()
     qtbot.waitUntil(lambda: store.readings == 1)
     QApplication.processEvents()

@@ -57,6 +57,7 @@ class StatePanel(QWidget):
         self._asked = 0
         self._loading = False
         self._collapsed = False
+        self._folded = False
         self.tree = StateTree()
         self._make_parts()
         self._again = _single_shot(self, self._refresh)
@@ -73,7 +74,7 @@ class StatePanel(QWidget):
 
     def _make_parts(self) -> None:
         self.head = _Head(self)
-        self.head.clicked.connect(lambda: self.set_collapsed(not self._collapsed))
+        self.head.clicked.connect(self.toggle)
         self.rows = StateRows(self.tree, self._last_change)
         self.columns = _Columns(self.rows)
         self.rows.report_chosen.connect(self._go_to_report)
@@ -110,6 +111,13 @@ class StatePanel(QWidget):
         self.collapsed_changed.emit(collapsed)
         self._refresh()
 
+    def toggle(self) -> None:
+        """Folds or unfolds by the user's wish, which holds for every run that has state."""
+        self.set_collapsed(not self._collapsed)
+        run = self._selection.run
+        if run is None or _reports(run):
+            self._folded = self._collapsed
+
     def set_theme(self, colors: Theme) -> None:
         """Repaints in other colours."""
         for part in (self.head, self.columns, self.rows, self.notice):
@@ -135,9 +143,13 @@ class StatePanel(QWidget):
     def _open(self, run: OpenRun) -> None:
         self._forget()
         self.tree.forget()
+        # A run without state has better use for the room; the head stays, and unfolds to say how to report some.
+        self.set_collapsed(self._folded or not _reports(run))
         self._update(run)
 
     def _update(self, run: OpenRun) -> None:
+        if not self._asked and _reports(run):
+            self.set_collapsed(self._folded)
         if not self._given:
             self._walk = None
         self._refresh()
@@ -157,7 +169,7 @@ class StatePanel(QWidget):
         run = self._selection.run
         if run is None or self._collapsed or not self.isVisible():
             return
-        reports = run.moments.kinds.count(MomentKind.STATE)
+        reports = _reports(run)
         if reports != self._asked and not self._loading and not self._again.isActive():
             self._load(run, reports)
         if reports == 0 or (self._history is not None and len(self._history) == 0):
@@ -269,6 +281,10 @@ def _single_shot(parent: QWidget, then: Callable[[], None]) -> QTimer:
     timer.setSingleShot(True)
     timer.timeout.connect(then)
     return timer
+
+
+def _reports(run: OpenRun) -> int:
+    return run.moments.kinds.count(MomentKind.STATE)
 
 
 class _Head(QPushButton):
