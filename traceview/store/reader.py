@@ -32,6 +32,7 @@ from traceview.store.opening import open_readable
 from traceview.store.payloads import BlockCache, find_locators, merge_at
 
 _STATUSES: Final = tuple(Status)
+_from_json: Final = msgspec.json.decode
 _SUMMARIES: Final = f"SELECT {column_list(SUMMARY_COLUMNS)} FROM trace"  # noqa: S608
 _ROWS: Final = f"SELECT {column_list(ROW_COLUMNS)} FROM span WHERE trace_no = ?"  # noqa: S608
 _PLACES: Final = "SELECT span_id, flags, source_no, locators, status, start_ns FROM span WHERE trace_no = ?"
@@ -254,16 +255,31 @@ def _span_rows(rows: Sequence[tuple[Any, ...]]) -> list[SpanRow]:
 
 def _summary(row: tuple[Any, ...]) -> TraceSummary:
     """A row of SUMMARY_COLUMNS as the record it stands for."""
-    said: dict[str, Any] = dict(zip(SUMMARY_COLUMNS, row, strict=True))
-    last_ns, cost = said.pop("last_ns"), said.pop("cost_pico_usd")
-    said["status"] = _STATUSES[said["status"]]
-    for field, empty in (("tags", ()), ("models", ()), ("metadata", {})):
-        said[field] = msgspec.json.decode(said[field]) if said[field] else empty
-    said["tags"], said["models"] = tuple(said["tags"]), tuple(said["models"])
+    trace_id, name, status, start_ns, last_ns, spans, errors, running, llm_calls = row[:9]
+    session, user, project, tags, metadata, models = row[9:15]
+    input_tokens, output_tokens, cost_pico_usd, preview, dropped, change = row[15:]
     return TraceSummary(
-        **said,
-        end_ns=None if said["running"] else last_ns,
-        cost_usd=None if cost is None else cost / PICO,
+        trace_id=trace_id,
+        name=name,
+        status=_STATUSES[status],
+        start_ns=start_ns,
+        end_ns=None if running else last_ns,
+        spans=spans,
+        errors=errors,
+        running=running,
+        llm_calls=llm_calls,
+        session=session,
+        user=user,
+        project=project,
+        tags=tuple(_from_json(tags)) if tags else (),
+        metadata=_from_json(metadata) if metadata else {},
+        models=tuple(_from_json(models)) if models else (),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost_usd=None if cost_pico_usd is None else cost_pico_usd / PICO,
+        preview=preview,
+        dropped=dropped,
+        change=change,
     )
 
 
