@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from typing import Any
 
 import msgspec
 import pytest
@@ -98,10 +98,8 @@ def test_a_span_part_arrives_as_it_was(part: SpanPart) -> None:
 @given(st.binary() | _values.map(msgspec.msgpack.encode))
 def test_any_bytes_are_decoded_or_refused(frame: bytes) -> None:
     for decode in (decode_upstream, decode_downstream, decode_part):
-        try:
+        with contextlib.suppress(WireError):
             decode(frame)
-        except WireError as error:
-            assert str(error)
 
 
 @patient
@@ -157,13 +155,11 @@ def test_records_are_split_as_they_were_joined(records: list[bytes]) -> None:
 @patient
 @given(st.binary())
 def test_any_body_is_split_or_refused(body: bytes) -> None:
-    found: list[Any] = []
     try:
-        found.extend(split_records(body))
-    except WireError as error:
-        assert "body" in str(error)
-    else:
-        assert join_records(bytes(record) for record in found) == body
+        found = [bytes(record) for record in split_records(body)]
+    except WireError:
+        return
+    assert join_records(found) == body
 
 
 def test_a_body_that_ends_too_early_says_where() -> None:

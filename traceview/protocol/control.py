@@ -71,13 +71,15 @@ def ask(places: Places, verb: str, *, timeout: float = 5.0, **arguments: Any) ->
                 request["token"] = token
             link.sendall(json.dumps(request).encode() + b"\n")
             line = _read_line(link)
+    except TimeoutError as error:
+        raise AgentError(f"traceview-agent did not answer within {timeout:g} s: its log is {places.log}") from error
     except OSError as error:
         raise AgentError(
             f"traceview-agent is not running for {places.home}: start it with `traceview-agent start`"
         ) from error
     try:
         answer = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AgentError(
             "traceview-agent gave an answer that is not JSON: is another program on its socket?"
         ) from error
@@ -88,7 +90,13 @@ def ask(places: Places, verb: str, *, timeout: float = 5.0, **arguments: Any) ->
 
 def status(places: Places, *, timeout: float = 2.0) -> AgentStatus:
     """The daemon's status; raises AgentError when none runs."""
-    return msgspec.convert(ask(places, "status", timeout=timeout), AgentStatus)
+    answer = ask(places, "status", timeout=timeout)
+    try:
+        return msgspec.convert(answer, AgentStatus)
+    except msgspec.ValidationError as error:
+        raise AgentError(
+            f"traceview-agent is of another version ({error}): stop it with `traceview-agent stop` and start it anew"
+        ) from error
 
 
 def ensure_agent(places: Places, *, timeout: float = 10.0) -> AgentStatus:
