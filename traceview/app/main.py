@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     app = make_app()
     services = make_services(places, settings)
     window = MainWindow(services)
-    window.first_painted.connect(window.workbench.build)
+    window.first_painted.connect(window.workbench.build_soon)
     # What is loaded then stays: the collector need not walk it again and again while runs stream in.
     window.workbench.built.connect(gc.freeze)
     window.first_painted.connect(lambda: window.files.open(parsed.files))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from traceview.analysis.moments import Moments, find_moments
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Above this many spans the moments take noticeably longer than the tree: the tree is shown first.
 _HUGE: Final = 20_000
+_EVENT_COUNT = attrgetter("event_count")
 
 
 class RunReader:
@@ -36,14 +38,13 @@ class RunReader:
         summary = reader.trace(self._trace_id)
         if summary is None or summary.change == self._summary_change:
             return
-        for row in reader.spans(self._trace_id, changed_after=self._change):
-            self._spans[row.span_id] = row
+        self._spans.update((row.span_id, row) for row in reader.spans(self._trace_id, changed_after=self._change))
         self._read_events(reader)
         self._change, self._summary_change = head, summary.change
         tree = build_tree(self._spans.values())
         events = tuple(self._events)
         start = min(summary.start_ns, tree.rows[0].start_ns) if len(tree) else summary.start_ns
-        now = self._newest(summary.end_ns or start)
+        now = self._newest(start) if summary.end_ns is None else summary.end_ns
         if len(tree) > _HUGE and not self._shown:
             yield OpenRun(self._source, summary, tree, events, _no_moments(len(tree)), start, now)
         self._shown = True
@@ -57,7 +58,7 @@ class RunReader:
             if not in_order:
                 self._events.sort(key=lambda event: event.time_ns)
         # A read that overlaps a write hands some events out twice: the spans say how many there must be.
-        if len(self._events) != sum(row.event_count for row in self._spans.values()):
+        if len(self._events) != sum(map(_EVENT_COUNT, self._spans.values())):
             self._events = reader.events(self._trace_id)
 
     def _newest(self, at_least: int) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from traceview.app.state.open_run import Source
 from traceview.app.wakeup import Alarm, StoreWatch
@@ -17,6 +17,7 @@ from traceview.protocol.records import TraceSummary
 
 if TYPE_CHECKING:
     from traceview.app.run_reader import RunReader
+    from traceview.app.state.open_run import OpenRun
     from traceview.store import StoreReader
 
 _log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ _REST_PER_WORK: Final = 3.0
 _POLL_WATCHED_S: Final = 0.25
 _POLL_BLIND_S: Final = 0.05
 _POLL_TROUBLE_S: Final = 0.5
+_LONGEST_TAKING_S: Final = 1.0
+_SETTLE_MS: Final = 50
 # The list shows these at once; the rest follows.
 _FIRST_TRACES: Final = 500
 
@@ -62,6 +65,7 @@ class Tail(QObject):
     traces_read = Signal(object)
     run_read = Signal(object)
     problem_changed = Signal(str)
+    _delivered = Signal()
 
     def __init__(self, source: Source, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -69,6 +73,8 @@ class Tail(QObject):
         self._wish = _Wish(source, None)
         self._thread = threading.Thread(target=self._work, name="traceview-tail", daemon=True)
         self._problem = ""
+        self._taken = threading.Event()
+        self._delivered.connect(lambda: QTimer.singleShot(_SETTLE_MS, self._taken.set))
 
     def start(self) -> None:
         """Begins to read."""
@@ -87,6 +93,7 @@ class Tail(QObject):
     def close(self) -> None:
         """Stops reading and closes the files."""
         self._alarm.stop()
+        self._taken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
 
@@ -128,6 +135,17 @@ class Tail(QObject):
             return None
         self._tell_problem(following.trouble)
         return read
+
+    def hand_over(self, run: OpenRun, *, and_wait: bool) -> None:
+        """Hands a run to the window, called on the tail's thread; with `and_wait`, until the window has painted it.
+
+        Working on meanwhile would slow that down: of Python's threads one runs at a time.
+        """
+        self._taken.clear()
+        self.run_read.emit(run)
+        if and_wait:
+            self._delivered.emit()
+            self._taken.wait(_LONGEST_TAKING_S)
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:
@@ -227,7 +245,7 @@ class _Following:
             self._run, self._asked = RunReader(wish.source, wish.trace_id), wish.trace_id
         found = False
         for run in self._run.read(reader):
-            self._tail.run_read.emit(run)
+            self._tail.hand_over(run, and_wait=not run.moments)
             found = True
         return found
 

@@ -12,7 +12,7 @@ from traceview.app.jobs import Jobs
 from traceview.app.paint import fill_round
 from traceview.app.run_payloads import RunPayloads
 from traceview.app.state.selection import Selection
-from traceview.app.theme import MINIMAP, ROW, TRANSPORT, Theme, theme
+from traceview.app.theme import MINIMAP, PANEL_HEAD, ROW, TRANSPORT, Theme, theme
 from traceview.app.views.part import Part
 from traceview.app.views.trace_header import TraceHeader
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from traceview.app.timeline.waterfall import Waterfall
 
 SIDE_WIDTH: Final = 384
+STATE_HEIGHT: Final = 268
 NARROW_SIDE: Final = 336
 NARROW: Final = 1360
 STACKED: Final = 1100
@@ -48,6 +49,7 @@ class Workbench(QWidget):
         self._theme = theme(True)
         self._layout: dict[str, Any] = {}
         self._side_width = SIDE_WIDTH
+        self._state_height = STATE_HEIGHT
         self._width = 0
         self._unsized = True
         self._panel = True
@@ -78,6 +80,10 @@ class Workbench(QWidget):
         self._column.setStretch(0, 1)
         self._upper.splitterMoved.connect(self._remember_side)
 
+    def build_soon(self) -> None:
+        """Loads the panes' libraries off the GUI thread, where the list goes on filling, then builds."""
+        self._jobs.latest("panes", _load_panes, lambda _: self.build())
+
     def build(self) -> None:
         """Makes the real panes; once."""
         if self.waterfall is not None:
@@ -99,6 +105,7 @@ class Workbench(QWidget):
         self._side.addWidget(self.inspector)
         self._side.addWidget(self.state)
         self._side.setStretchFactor(0, 1)
+        self.state.collapsed_changed.connect(self._fit_state)
         self._column.addWidget(self.transport)
         self.set_theme(self._theme)
         self.restore_layout(self._layout)
@@ -166,6 +173,15 @@ class Workbench(QWidget):
         if self._width >= NARROW:
             self._side_width = self._side.width()
 
+    def _fit_state(self, collapsed: bool) -> None:
+        """A folded state panel leaves its room to the inspector, an unfolded one takes it again."""
+        inspector, state = self._side.sizes()
+        whole = inspector + state
+        if collapsed and state > PANEL_HEAD:
+            self._state_height = state
+        height = PANEL_HEAD if collapsed else min(self._state_height, whole // 2)
+        self._side.setSizes([whole - height, height])
+
     def save_layout(self) -> dict[str, Any]:
         """Sizes and switches, for `restore_layout`."""
         saved: dict[str, Any] = {"side": self._side_width, "panel": self._panel}
@@ -204,6 +220,13 @@ class _Skeleton(Part):
             fill_round(painter, QRect(indent + 12, top, 90 + row * 37 % 80, 8), colors.bg3, 3)
             fill_round(painter, QRect(380 + row * 53 % 300, top, 60 + row * 71 % 200, 8), colors.bg3, 3)
         painter.setOpacity(1)
+
+
+def _load_panes() -> None:
+    import traceview.app.inspectors.pane
+    import traceview.app.replay.state_panel
+    import traceview.app.replay.transport
+    import traceview.app.timeline.waterfall  # noqa: F401 - for the next import to find it loaded
 
 
 def _column(parent: QWidget, *widgets: QWidget) -> QVBoxLayout:
