@@ -83,9 +83,10 @@ class Link:
 
     def close(self, linger_ms: int = 0) -> None:
         """Closes; what was sent gets so long to leave the process."""
-        if self._monitor is not None:
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
             self._socket.disable_monitor()
-            self._monitor = None
+            monitor.close(linger=0)
         self._socket.close(linger=linger_ms)
 
     def _answers(self) -> list[Downstream]:

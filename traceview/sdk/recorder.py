@@ -15,6 +15,7 @@ from traceview.sdk.outbox import MemoryOutbox, Outbox
 from traceview.sdk.snapshot import encode_part
 
 _EXIT_SECONDS: Final = 0.2
+_IMPORT_SECONDS: Final = 2.0
 
 
 class Sink(Protocol):
@@ -41,6 +42,7 @@ class Recorder:
         self._handoff = Handoff(self._outbox)
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
+        self._imported = threading.Event()
         self._closed = False
 
     def append(self, record: bytes) -> bool:
@@ -71,26 +73,32 @@ class Recorder:
             self._handoff.stop(seconds)
             self._thread.join(seconds + _EXIT_SECONDS)
 
+    def wait_for_imports(self) -> None:
+        """Waits until the thread is through its imports, if it is running."""
+        if self._thread is not None:
+            self._imported.wait(_IMPORT_SECONDS)
+
     def _start(self) -> None:
         with self._starting:
             if self._thread is not None or self._closed:
                 return
-            self._thread = threading.Thread(target=_serve, args=(self._handoff,), name="traceview sender", daemon=True)
+            self._thread = threading.Thread(target=self._serve, name="traceview sender", daemon=True)
             self._thread.start()
         _close_before_multiprocessing_exits(self)
 
-
-def _serve(handoff: Handoff) -> None:
-    """The thread: zmq is imported here, where the program doesn't wait for it."""
-    try:
-        from traceview.protocol.places import find_places
-        from traceview.sdk.resource import process_resource
-        from traceview.sdk.sender import Sender
-
-        Sender(handoff, os.urandom(16), find_places().endpoint, process_resource()).run()
-    except Exception as error:
-        guard.report("sender", error)
-        handoff.tell_ended()
+    def _serve(self) -> None:
+        # The thread. zmq is imported here, where the program doesn't wait for it.
+        try:
+            try:
+                from traceview.protocol.places import find_places
+                from traceview.sdk.resource import process_resource
+                from traceview.sdk.sender import Sender
+            finally:
+                self._imported.set()
+            Sender(self._handoff, os.urandom(16), find_places().endpoint, process_resource()).run()
+        except Exception as error:
+            guard.report("sender", error)
+            self._handoff.tell_ended()
 
 
 def _close_before_multiprocessing_exits(recorder: Recorder) -> None:
@@ -143,6 +151,11 @@ def _close_at_exit() -> None:
     _process.close(_EXIT_SECONDS)
 
 
+def _wait_before_fork() -> None:
+    # A module half imported by a thread stays so in the child for ever, where that thread doesn't exist.
+    _process.wait_for_imports()
+
+
 def _renew_after_fork() -> None:
     # The thread stayed in the parent, and so did what waits in the outbox. ZeroMQ's sockets must not be touched here:
     # they are the parent's, and are kept from being collected.
@@ -152,4 +165,4 @@ def _renew_after_fork() -> None:
 _inherited: Final[list[Recorder]] = []
 atexit.register(_close_at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_after_fork)
+    os.register_at_fork(before=_wait_before_fork, after_in_child=_renew_after_fork)

@@ -72,7 +72,7 @@ class Sender:
         finally:
             if self._link is not None:
                 self._link.close(_FAREWELL_MS if self._window.in_flight else 0)
-            self._context.term()
+            self._context.destroy()  # unlike term() it can't hang on a socket that was left open
             self._handoff.tell_ended()
 
     def _is_over(self) -> bool:
@@ -109,7 +109,7 @@ class Sender:
         """Without a connection: sleeps until there is something to send and the time to try has come."""
         if not self._has_work():
             self._sleep(_DOZE_SECONDS)
-        elif now < self._retry_at:
+        elif now < self._retry_at and self._handoff.deadline is None:
             self._handoff.sleep(self._retry_at - now, until_appended=False)
         else:
             self._link = Link(self._context, self._endpoint)
@@ -129,8 +129,8 @@ class Sender:
 
     def _lose(self) -> None:
         link, self._link = self._link, None
-        self._greeted = False
-        self._refused = True
+        # At exit, one more attempt is worth it after a connection that was good.
+        self._refused, self._greeted = not self._greeted, False
         self._window.rewind()
         self._retry_at = time.monotonic() + self._retry_seconds
         self._retry_seconds = min(self._retry_seconds * 2, _LONGEST_RETRY_SECONDS)

@@ -7,7 +7,7 @@ or very deep structures, integers beyond 64 bit, lone surrogates, odd keys) goes
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MappingView, Sequence, Set
 from math import prod
 from typing import Any, Final
 
@@ -73,7 +73,7 @@ def _converted(value: Any) -> Any:
         return _of_array(value)
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Iterable) and hasattr(kind, "__len__") and hasattr(kind, "__contains__"):
+    if isinstance(value, Sequence | Set | MappingView) and isinstance(value, Iterable) and kind is not range:
         return list(value)
     return _described(value)
 

@@ -45,7 +45,18 @@ class Span:
     until it is opened. After its end it can still be added to.
     """
 
-    __slots__ = ("_details", "_ended", "_lost", "_status", "_token", "name", "parent_id", "span_id", "trace_id")
+    __slots__ = (
+        "_details",
+        "_ended",
+        "_lost",
+        "_skip_to",
+        "_status",
+        "_token",
+        "name",
+        "parent_id",
+        "span_id",
+        "trace_id",
+    )
 
     def __init__(
         self,
@@ -64,6 +75,7 @@ class Span:
         self._token: Token[Span | None] | None = None
         self._status: Status | None = None
         self._ended = self._lost = False
+        self._skip_to: tuple[Span | None] | None = None
 
     def __repr__(self) -> str:
         return f"<Span {self.name!r} {self.trace_id.hex()}/{self.span_id.hex()}>"
@@ -287,14 +299,17 @@ class Span:
 
     def _leave(self) -> None:
         """Makes the span that was current before current again."""
-        if current.get() is not self or self._token is None:
-            # Left out of order, as a generator is that was closed inside another span: what is current stays current,
-            # and passes over us when it is left.
+        token, self._token = self._token, None
+        if token is None:
             return
-        span: Span | None = self
-        while span is not None and span._token is not None and (span is self or span._ended):
-            token, span._token = span._token, None
-            span = _reset(token)
+        outer = token.old_value if isinstance(token.old_value, Span) else None
+        if current.get() is not self:
+            # Out of order, as a generator is that was closed inside another span: that one will come back to us.
+            self._skip_to = (outer,)
+        _reset(token, outer)
+        while outer is not None and outer._skip_to is not None:
+            (outer,) = outer._skip_to
+            current.set(outer)
 
     def _end_by(self, error: BaseException) -> None:
         if self._ended:
@@ -338,12 +353,9 @@ inherited_parent: Final[Span | None] = RemoteSpan(*_found) if _found else None
 """The span of the process that started this one, if that put TRACEPARENT into our environment."""
 
 
-def _reset(token: Token[Span | None]) -> Span | None:
-    """Undoes one `current.set`; returns what is current then."""
+def _reset(token: Token[Span | None], outer: Span | None) -> None:
     try:
         current.reset(token)
     except (ValueError, RuntimeError):
-        # Entered in another context (a copy of it runs us, or the event loop closes an async generator).
-        before = token.old_value
-        current.set(before if isinstance(before, Span) else None)
-    return current.get()
+        # Entered in another context: a copy of it runs us, or the event loop closes an async generator.
+        current.set(outer)

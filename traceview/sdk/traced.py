@@ -29,12 +29,7 @@ class _Plan(msgspec.Struct, frozen=True):
 
     def span(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
         """The span of one call."""
-        try:
-            value = self._bound(args, kwargs) if self.capture_input else None
-        except Exception as error:
-            report("traced", error)
-            value = None
-        return Span(self.name, self.kind, value)
+        return Span(self.name, self.kind, self._bound(args, kwargs) if self.capture_input else None)
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments by name, without self or cls. inspect's own bind() takes ten times as long."""

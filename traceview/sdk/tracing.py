@@ -36,7 +36,7 @@ def trace(
         return Span(name, kind, input, trace=info, parent=NO_PARENT if new else None)
     except Exception as error:
         report("trace", error)
-        return Span("trace", kind, input)
+        return Span(name, kind, input)
 
 
 def span(name: str, *, kind: str | None = None, input: Any = None, attributes: Mapping[str, Any] | None = None) -> Span:
