@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any, Final
 
+import msgspec
+
 from traceview.app.models.json_values import content_of, entries_of, is_container, plain_scalar
 
 _PIECE: Final = 64 * 1024
+_BATCH: Final = 8 * 1024
 _INDENT: Final = 2
 # Indents stop growing here: a document 5,000 levels deep would else be nothing but blanks.
 _DEEPEST_INDENT: Final = 60
@@ -22,10 +25,15 @@ def json_pieces(value: Any, *, fit: int = 0) -> Iterator[str]:
     Lone surrogates are escaped, so that the text can always be encoded. Objects and lists inside of at most `fit`
     characters stand on one line.
     """
-    if not is_container(_plain(value)):
-        yield from _scalar(value)
-        return
-    yield from _Writer(fit).write(_plain(value))
+    batch: list[str] = []
+    length = 0
+    for token in _tokens(_plain(value), fit):
+        batch.append(token)
+        length += len(token)
+        if length > _BATCH:
+            yield "".join(batch)
+            batch, length = [], 0
+    yield "".join(batch)
 
 
 def json_text(value: Any, limit: int, *, fit: int = 0) -> tuple[str, bool]:
@@ -40,67 +48,74 @@ def json_text(value: Any, limit: int, *, fit: int = 0) -> tuple[str, bool]:
     return "".join(found), True
 
 
-class _Writer:
-    def __init__(self, fit: int) -> None:
-        self._fit = fit
-        self._line: list[str] = []
+def _tokens(value: Any, fit: int) -> Iterator[str]:
+    """The text bit by bit; each level of nesting is a frame on our own stack."""
+    if not is_container(value):
+        yield from _scalar(value)
+        return
+    stack = [(entries_of(value), isinstance(value, dict))]
+    first = True
+    yield "{" if isinstance(value, dict) else "["
+    while stack:
+        entries, in_object = stack[-1]
+        entry = next(entries, None)
+        if entry is None:
+            stack.pop()
+            yield ("" if first else _newline(len(stack))) + ("}" if in_object else "]")
+            first = False
+            continue
+        key, item = entry
+        head = ("" if first else ",") + _newline(len(stack))
+        if in_object:
+            head += _quoted(key if isinstance(key, str) else str(key)) + ": "
+        item = _plain(item)
+        first = False
+        if not is_container(item):
+            yield from _headed(head, item)
+        elif fit and (inline := _inline(item, fit)) is not None:
+            yield head + inline
+        else:
+            first = True
+            yield head + ("{" if isinstance(item, dict) else "[")
+            stack.append((entries_of(item), isinstance(item, dict)))
 
-    @staticmethod
-    def _newline(depth: int) -> str:
-        return "\n" + " " * (_INDENT * min(depth, _DEEPEST_INDENT))
 
-    def write(self, value: Any) -> Iterator[str]:
-        """Writes an object or list, each level a frame on our own stack."""
-        stack = [(entries_of(value), isinstance(value, dict))]
-        first = True
-        self._line = ["{" if isinstance(value, dict) else "["]
-        while stack:
-            entries, in_object = stack[-1]
-            entry = next(entries, None)
-            if entry is None:
-                stack.pop()
-                self._line.append(("" if first else self._newline(len(stack))) + ("}" if in_object else "]"))
-                first = False
-                continue
-            key, item = entry
-            head = ("" if first else ",") + self._newline(len(stack))
-            self._line.append(head + (_quoted(key if isinstance(key, str) else str(key)) + ": " if in_object else ""))
-            item = _plain(item)
-            inline = _inline(item, self._fit) if self._fit and is_container(item) else None
-            first = inline is None and is_container(item)
-            if inline is not None:
-                self._line.append(inline)
-            elif first:
-                self._line.append("{" if isinstance(item, dict) else "[")
-                stack.append((entries_of(item), isinstance(item, dict)))
-            else:
-                self._line.extend(_scalar(item))
-            if len(self._line) > 1_000 or len(self._line[-1]) > _PIECE // 8:
-                yield "".join(self._line)
-                self._line = []
-        yield "".join(self._line)
+def _newline(depth: int) -> str:
+    return "\n" + " " * (_INDENT * min(depth, _DEEPEST_INDENT))
 
 
 def _plain(value: Any) -> Any:
     return content_of(value) if isinstance(value, set | frozenset) else value
 
 
-def _scalar(value: Any) -> Iterator[str]:
+def _headed(head: str, value: Any) -> Iterator[str]:
     if isinstance(value, str) and len(value) > _PIECE:
-        yield '"'
-        for start in range(0, len(value), _PIECE):
-            yield _quoted(value[start : start + _PIECE])[1:-1]
-        yield '"'
-    elif isinstance(value, str):
-        yield _quoted(value)
-    elif isinstance(value, bytes | bytearray | memoryview):
-        yield f'"{base64.b64encode(bytes(value)).decode()}"'
-    elif isinstance(value, datetime | date | time):
-        yield f'"{value.isoformat()}"'
-    elif value is None or isinstance(value, bool | float) or (isinstance(value, int) and value.bit_length() < 1_000):
-        yield plain_scalar(value)
+        yield head
+        yield from _scalar(value)
     else:
-        yield _quoted(plain_scalar(value))
+        yield head + _short(value)
+
+
+def _scalar(value: Any) -> Iterator[str]:
+    if not isinstance(value, str) or len(value) <= _PIECE:
+        yield _short(value)
+        return
+    yield '"'
+    for start in range(0, len(value), _PIECE):
+        yield _quoted(value[start : start + _PIECE])[1:-1]
+    yield '"'
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f'"{base64.b64encode(bytes(value)).decode()}"'
+    if isinstance(value, datetime | date | time):
+        return f'"{value.isoformat()}"'
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and value.bit_length() < 1_000):
+        return plain_scalar(value)
+    return _quoted(plain_scalar(value))
 
 
 def _inline(value: Any, room: int) -> str | None:
@@ -112,7 +127,7 @@ def _inline(value: Any, room: int) -> str | None:
         item = _plain(item)
         if isinstance(item, str) and len(item) > left:
             return None
-        text = _inline(item, left - len(head)) if is_container(item) else "".join(_scalar(item))
+        text = _inline(item, left - len(head)) if is_container(item) else _short(item)
         if text is None or len(head) + len(text) > left:
             return None
         found.append(head + text)
@@ -122,9 +137,7 @@ def _inline(value: Any, room: int) -> str | None:
 
 
 def _quoted(text: str) -> str:
-    written = json.dumps(text, ensure_ascii=False)
     try:
-        written.encode()
+        return msgspec.json.encode(text).decode()
     except UnicodeEncodeError:
         return json.dumps(text)
-    return written

@@ -17,13 +17,15 @@ from traceview.app.inspectors.finder import Finder
 from traceview.app.inspectors.json_text import json_pieces
 from traceview.app.inspectors.labels import Label
 from traceview.app.inspectors.sliced import Sliced
-from traceview.app.inspectors.text_window import WINDOW, TextWindow, window_around, window_at, window_before
+from traceview.app.inspectors.text_window import TextWindow, window_around, window_at, window_before
 from traceview.app.inspectors.value_search import find_in_text
 from traceview.app.models.json_values import encodable
 from traceview.app.theme import PANEL_HEAD, Theme, mono_font, theme
 
 # More marked places than one screen can hold only cost time.
 _MARKED: Final = 400
+# What is written of a value at once: about 8 ms.
+_FIRST: Final = 64 * 1024
 
 
 class _PlainText(QPlainTextEdit):
@@ -126,14 +128,14 @@ class TextView(QWidget):
         self._replace(text, again=again)
 
     def set_value(self, value: Any, *, again: bool = False) -> None:
-        """Shows a value as indented JSON; its first 256 kB are written now, the rest when it is asked for."""
+        """Shows a value as indented JSON; its first 64 kB are written now, the rest when it is asked for."""
         self._writing.stop()
         pieces = json_pieces(value)
         text, length = [], 0
         for piece in pieces:
             text.append(piece)
             length += len(piece)
-            if length > WINDOW:
+            if length > _FIRST:
                 self._pieces = pieces
                 break
         else:

@@ -65,11 +65,11 @@ def window_before(text: str, end: int) -> TextWindow:
     start = max(0, end - WINDOW)
     place = end
     for _ in range(WINDOW_LINES):
-        place = text.rfind("\n", start, max(start, place - 1)) + 1
+        place = text.rfind("\n", start, place - 1) + 1 if place - 1 > start else 0
         if place == 0:
             break
     else:
-        start = place
+        return window_at(text, place)
     if start:
         start = (text.find("\n", start, start + WINDOW // 2) + 1) or start
     return window_at(text, start)

@@ -70,13 +70,14 @@ class TreePage(QWidget):
         older = rows.tree
         tree.adopt(older)
         top, into_row = divmod(rows.scroll_y, rows.row_height)
-        places = [older.positions(older.rows[row]) if 0 <= row < len(older) else None for row in (rows.current, top)]
+        current, first = (
+            tree.row_like(older.rows[row]) if 0 <= row < len(older) else None for row in (rows.current, top)
+        )
         rows.tree = tree
         rows.rows_changed()
-        found = [None if place is None else tree.row_at(place) for place in places]
-        rows.set_current(-1 if found[0] is None else found[0], scroll=False)
-        if found[1] is not None:
-            rows.verticalScrollBar().setValue(found[1] * rows.row_height + into_row)
+        rows.set_current(-1 if current is None else current, scroll=False)
+        if first is not None:
+            rows.verticalScrollBar().setValue(first * rows.row_height + into_row)
 
     def look_for(self, wanted: str) -> None:
         """Looks for a text in keys and values, and goes to the first hit."""

@@ -323,14 +323,26 @@ class JsonTree:
             node = node.parent
         return "".join((self._name, *reversed(steps)))
 
-    def positions(self, node: Node) -> Path:
-        """The path of a node as `row_at` takes it."""
-        found: list[int] = []
-        while node.parent is not None:
-            if not node.is_range:
-                found.append(node.position)
+    def row_like(self, older: Node) -> int | None:
+        """The row of the entry that an older picture of the value showed as this node, if it is visible now."""
+        steps: list[tuple[bool, Any]] = []
+        node: Node | None = older
+        while node is not None and node.parent is not None:
+            steps.append(_identity(node))
             node = node.parent
-        return tuple(reversed(found))
+        here, row = self.root, -1
+        for step in reversed(steps):
+            if not here.is_open:
+                return None
+            row += 1
+            for child in here.entries():
+                if _identity(child) == step:
+                    break
+                row += 1 + child.shown
+            else:
+                return None
+            here = child
+        return row
 
     def value_of(self, row: int) -> Any:
         """The value of a row as it was recorded; a list of its entries for a range."""

@@ -7,6 +7,7 @@ Nothing here recurses (a document may be 5,000 levels deep) or turns a whole lon
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -134,7 +135,7 @@ def plain_scalar(value: Any) -> str:
         # Python refuses to write integers of more than 4,300 digits.
         return str(value) if -_BIG_INT < value < _BIG_INT else hex(value)
     if isinstance(value, float):
-        return json.dumps(value)
+        return repr(value) if math.isfinite(value) else json.dumps(value)
     return _repr(value)
 
 
