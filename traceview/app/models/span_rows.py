@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -152,6 +154,14 @@ class SpanRows(QAbstractTableModel):
         assert self._columns is not None, "no run has spans"
         return self.end(span) - int(self._columns.start[span])
 
+    def worst_inside(self, span: int) -> Status:
+        """The worst status below a span, so that a collapsed one can show what it hides."""
+        assert self._columns is not None, "no run has spans"
+        for status in (Status.ERROR, Status.INTERRUPTED, Status.RUNNING):
+            if self._columns.inside(span, status):
+                return status
+        return Status.OK
+
     def errors(self) -> Ints:
         """The places of all failed spans, in tree order."""
         if self._columns is None:
@@ -166,20 +176,24 @@ class SpanRows(QAbstractTableModel):
 
     def set_run(self, run: OpenRun | None) -> None:
         """Shows another run, everything expanded; the filter stays."""
-        self._run, self._columns = run, None if run is None else read_columns(run)
-        self._shown = set()
-        self._collapsed = np.zeros(self.span_count, np.bool_)
-        self._take_over()
+        columns = None if run is None else read_columns(run)
+        with self._changing():
+            self._run, self._columns = run, columns
+            self._shown = set()
+            self._collapsed = np.zeros(self.span_count, np.bool_)
+            self._take_over()
 
     def update_run(self, run: OpenRun) -> None:
         """Takes a newer picture of the run that is shown: what is collapsed stays so."""
         before, old = self._columns, self._collapsed
         collapsed = [] if before is None else [before.tree.rows[i].span_id for i in np.flatnonzero(old).tolist()]
-        self._run, self._columns = run, read_columns(run, before)
-        self._collapsed = np.zeros(self.span_count, np.bool_)
-        places = [place for span in collapsed if (place := run.tree.index.get(span)) is not None]
-        self._collapsed[places] = True
-        self._take_over()
+        columns = read_columns(run, before)
+        with self._changing():
+            self._run, self._columns = run, columns
+            self._collapsed = np.zeros(self.span_count, np.bool_)
+            places = [place for span in collapsed if (place := run.tree.index.get(span)) is not None]
+            self._collapsed[places] = True
+            self._take_over()
 
     def _take_over(self) -> None:
         run = self._run
@@ -187,7 +201,6 @@ class SpanRows(QAbstractTableModel):
         self._now = 0 if run is None or self._columns is None else run.now_ns - run.start_ns
         if self._columns is not None:
             self._now = max(self._now, self._columns.latest_end())
-        self._rebuild()
 
     def set_now(self, now: int) -> None:
         """Lets running spans end at a later time, in ns since the run's start; rows stay."""
@@ -200,19 +213,19 @@ class SpanRows(QAbstractTableModel):
     def set_collapsed(self, span: int, collapsed: bool) -> None:
         """Folds a span's children away, or shows them; nothing happens to a leaf."""
         if self._columns is not None and self._columns.is_container(span) and self._collapsed[span] != collapsed:
-            self._collapsed[span] = collapsed
-            self._rebuild()
+            with self._changing():
+                self._collapsed[span] = collapsed
 
     def collapse_all(self) -> None:
         """Folds every span but the roots, so that the run's outline is left."""
         if self._columns is not None:
-            self._collapsed = self._columns.container & (self._columns.depth > 0)
-            self._rebuild()
+            with self._changing():
+                self._collapsed = self._columns.container & (self._columns.depth > 0)
 
     def expand_all(self) -> None:
         """Shows everything that was folded."""
-        self._collapsed = np.zeros(self.span_count, np.bool_)
-        self._rebuild()
+        with self._changing():
+            self._collapsed = np.zeros(self.span_count, np.bool_)
 
     def reveal(self, span: int) -> int:
         """Makes sure that a span has a row, whatever is collapsed or filtered; returns the row."""
@@ -220,10 +233,10 @@ class SpanRows(QAbstractTableModel):
             return -1
         if self._row_of[span] < 0:
             above = self._run.tree.ancestors(span)
-            self._collapsed[above] = False
-            if not self._kept()[span]:
-                self._shown.add(self._id_or_none(self._nearest(above)))
-            self._rebuild()
+            with self._changing():
+                self._collapsed[above] = False
+                if not self._kept()[span]:
+                    self._shown.add(self._id_or_none(self._nearest(above)))
         return self.row_of(span)
 
     def _nearest(self, above: list[int]) -> int:
@@ -241,16 +254,16 @@ class SpanRows(QAbstractTableModel):
     def set_min_duration(self, ns: int) -> None:
         """Hides spans that took less than so many ns; hidden ones that were shown again are hidden again."""
         if ns != self._min_duration or self._shown:
-            self._min_duration = ns
-            self._shown = set()
-            self._rebuild()
+            with self._changing():
+                self._min_duration = ns
+                self._shown = set()
 
     def show_hidden(self, row: int) -> None:
         """Shows the spans that a line of hidden spans stands for."""
         line = self.hidden_line(row)
         if line is not None:
-            self._shown.add(self._id_or_none(line.parent))
-            self._rebuild()
+            with self._changing():
+                self._shown.add(self._id_or_none(line.parent))
 
     # How rows come about
 
@@ -275,8 +288,15 @@ class SpanRows(QAbstractTableModel):
         for top in tops:
             kept[top : int(columns.subtree_end[top])] = True
 
-    def _rebuild(self) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """What shows rows hears before anything changes, and when the rows have been worked out anew."""
         self.beginResetModel()
+        yield
+        self._rebuild()
+        self.endResetModel()
+
+    def _rebuild(self) -> None:
         columns = self._columns
         self._lines, self._hidden_spans = [], 0
         if columns is None:
@@ -291,7 +311,6 @@ class SpanRows(QAbstractTableModel):
             spans = np.flatnonzero(self._entries >= 0)
             self._row_of[self._entries[spans]] = spans
             self._roots = spans[columns.depth[self._entries[spans]] == 0]
-        self.endResetModel()
 
     def _folded(self, columns: SpanColumns) -> Bools:
         """Which spans lie below a collapsed one."""

@@ -31,6 +31,7 @@ from traceview.app.timeline.hits import draw_marked_text
 from traceview.protocol.records import SpanRow, Status
 
 LABEL_WIDTH: Final = 220
+_STATUSES: Final = tuple(Status)
 _TOP: Final = (ROW - BAR) // 2
 _HEAD: Final = 36
 _OUTSIDE: Final = 16
@@ -87,7 +88,7 @@ class BarPainter:
         """The bar of a span at a scale."""
         columns = self._columns
         left, right = bar_edges(scale, int(columns.start[span]), self._rows.end(span), MIN_BAR)
-        status = Status(int(columns.status[span]))
+        status = _STATUSES[int(columns.status[span])]
         colors = self._bars.error if status is Status.ERROR else self._bars.kinds[int(columns.kind[span])]
         return Bar(span, left, right, status, columns.is_container(span), colors)
 
@@ -204,6 +205,10 @@ class BarPainter:
         """Paints the children of a collapsed span on its bar; returns how many had to be merged."""
         columns = self._columns
         children = columns.children(bar.span)
+        if bar.right - bar.left <= 2 * MIN_BAR and len(children.index) > 1:
+            color = self._bars.kinds[int(columns.kind[children.index[0]])].solid
+            _fill_polygon(painter, _zigzag(rect.adjusted(0, 2, 0, -2)), color, None)
+            return len(children.index)
         visible = (rect.left(), rect.left() + rect.width())
         pieces = merge_bars(children.start, children.end, children.latest, frame.scale, visible, MIN_BAR)
         for left, right, first, count in _pieces(pieces):

@@ -57,6 +57,10 @@ class TimeWindow(QObject):
         """Whether the whole run is shown."""
         return self.target == self._whole
 
+    def set_glide_ms(self, ms: int) -> None:
+        """How long glides take; 0 switches them off."""
+        self._glide.setDuration(ms)
+
     @property
     def _gliding(self) -> bool:
         return self._glide.state() is QAbstractAnimation.State.Running
@@ -84,7 +88,7 @@ class TimeWindow(QObject):
         self._glide.stop()
         if part == self._shown:
             return
-        if glide and not reduced_motion():
+        if glide and self._glide.duration() and not reduced_motion():
             self._from, self._to = self._shown, part
             self._glide.start()
         else:

@@ -113,7 +113,7 @@ class TimelineView(pg.GraphicsView):  # type: ignore[misc]  # pyqtgraph is not t
         self.setMinimumWidth(160)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMouseTracking(True)
-        self._bar = self._scroll_bar_of(tree.verticalScrollBar())
+        self.scroll_bar = self._scroll_bar_of(tree.verticalScrollBar())
         window.changed.connect(self.refresh)
         tree.verticalScrollBar().valueChanged.connect(self.refresh)
         tree.hovered_row_changed.connect(self.refresh)
@@ -156,6 +156,11 @@ class TimelineView(pg.GraphicsView):  # type: ignore[misc]  # pyqtgraph is not t
         """Where the replay stands, in ns since the run's start; what comes later is dimmed. None: not replaying."""
         self._playhead = time
         self.refresh()
+
+    @property
+    def playhead(self) -> float | None:
+        """Where the replay stands, in ns since the run's start, or None."""
+        return self._playhead
 
     def refresh(self) -> None:
         """Paints again."""
@@ -335,9 +340,11 @@ class TimelineView(pg.GraphicsView):  # type: ignore[misc]  # pyqtgraph is not t
         if event.button() is Qt.MouseButton.LeftButton and row >= 0:
             self.zoom_asked.emit(row)
 
-    def leaveEvent(self, event: QEvent) -> None:
-        self._point(None)
-        QWidget.leaveEvent(self, event)
+    def viewportEvent(self, event: QEvent) -> bool:
+        # Qt tells the view itself nothing when the mouse goes from the picture to the scroll bar on it.
+        if event.type() == QEvent.Type.Leave:
+            self._point(None)
+        return bool(super().viewportEvent(event))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.accept()
@@ -362,7 +369,7 @@ class TimelineView(pg.GraphicsView):  # type: ignore[misc]  # pyqtgraph is not t
             return
         for item in (self._rows_item, self._overlay):
             item.prepareGeometryChange()
-        self._bar.setGeometry(self.width() - _SCROLL_BAR, ROW, _SCROLL_BAR, self.height() - ROW)
+        self.scroll_bar.setGeometry(self.width() - _SCROLL_BAR, ROW, _SCROLL_BAR, self.height() - ROW)
         self.refresh()
 
     def _point(self, place: QPointF | None) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from PySide6.QtCore import QPoint, QRect, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter
+from PySide6.QtWidgets import QToolTip, QWidget
 
 from traceview.analysis import figures
+from traceview.app.controls import plain_tooltip
 from traceview.app.icons import draw_icon
 from traceview.app.models.span_rows import HiddenLine, SpanRows, tokens_of
 from traceview.app.paint import draw_text, elide, text_width
@@ -57,10 +58,12 @@ class SpanTreeView(PaintedRows):
         self.rows = rows
         self.found_text = ""
         self._pane_focused = False
+        self._worst: dict[int, Status] = {}
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("Spans")
         self.setMinimumWidth(200)
         self.row_activated.connect(self._activate)
+        rows.modelReset.connect(self._worst.clear)
 
     def row_count(self) -> int:
         return self.rows.count
@@ -222,17 +225,12 @@ class SpanTreeView(PaintedRows):
 
     def _worst_inside(self, span: int) -> tuple[str, QColor] | None:
         """Icon and colour of the worst that a collapsed span hides; None if all is well inside."""
-        columns = self.rows.columns
-        if columns is None:
-            return None
-        for status, name, ink in (
-            (Status.ERROR, "error", self._theme.error),
-            (Status.INTERRUPTED, "interrupted", self._theme.interrupted),
-            (Status.RUNNING, "running", self._theme.running),
-        ):
-            if columns.inside(span, status):
-                return name, ink
-        return None
+        if span not in self._worst:
+            self._worst[span] = self.rows.worst_inside(span)
+        colors = self._theme
+        inks = {Status.ERROR: colors.error, Status.INTERRUPTED: colors.interrupted, Status.RUNNING: colors.running}
+        worst = self._worst[span]
+        return None if worst is Status.OK else (worst.word, inks[worst])
 
     def _paint_hidden(self, painter: QPainter, rect: QRect, line: HiddenLine) -> None:
         colors = self._theme
@@ -248,6 +246,25 @@ class SpanTreeView(PaintedRows):
         return width - PANE_PADDING - round(text_width(ui_font(12, 600), "Show"))
 
     # Mouse and keys
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            name = self._cut_name(self.row_at(event.pos().y()))
+            QToolTip.showText(event.globalPos(), plain_tooltip(name), self.viewport())
+            return True
+        return super().viewportEvent(event)
+
+    def _cut_name(self, row: int) -> str:
+        """The name of a row where it is not seen in full, else ""."""
+        record = self.rows.record_at(row)
+        if record is None:
+            return ""
+        span = self.rows.span_at(row)
+        left = self._indent(self.rows.depth(row)) + _TEXT_LEFT
+        columns = self.rows.columns
+        leaf = columns is None or not columns.is_container(span)
+        room = self._name_right(span, record, leaf) - left
+        return record.name if text_width(ui_font(12, 500), record.name) > room else ""
 
     def _activate(self, row: int) -> None:
         if self.rows.hidden_line(row) is not None:

@@ -60,8 +60,9 @@ class Waterfall(QWidget):
         self.find_field = SearchField("Find in this run", "/")
         self.filter_button = IconButton("filter", "Hide spans shorter than 10 ms", checkable=True)
         self.finder = Finder(self.rows, self.find_field, self)
-        self._hover = HoverCard(self.rows, self.timeline, CardView(self), self)
-        self._area_card = CardView(self)
+        self.hover_card = CardView(self)
+        self._hover = HoverCard(self.rows, self.timeline, self.hover_card, self)
+        self.area_card = CardView(self)
         self._clock = LiveClock(clock, self)
         self._pacer = UpdatePacer(self._take_update, self)
         self.setAccessibleName("Waterfall")
@@ -139,7 +140,7 @@ class Waterfall(QWidget):
         palette.setColor(self._finding.backgroundRole(), colors.bg1)
         self._finding.setPalette(palette)
         painted = (self.tree, self.timeline, self.ruler, self.minimap, self.header, self.find_field, self.filter_button)
-        for part in (*painted, self._hover, self._area_card):
+        for part in (*painted, self._hover, self.area_card):
             part.set_theme(colors)
 
     # The run
@@ -372,7 +373,7 @@ class Waterfall(QWidget):
 
     def _show_area(self, area: Area | None) -> None:
         if area is None:
-            self._area_card.dismiss()
+            self.area_card.dismiss()
         else:
             self._place_area_card()
 
@@ -381,7 +382,7 @@ class Waterfall(QWidget):
         if area is not None and self.rows.columns is not None:
             corner = self.timeline.area_rect(area).bottomRight()
             place = self.timeline.viewport().mapTo(self, corner)
-            self._area_card.show_card(area_card(self.rows, area, self._theme), place)
+            self.area_card.show_card(area_card(self.rows, area, self._theme), place)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.timeline.area is not None:
