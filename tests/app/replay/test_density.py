@@ -68,7 +68,7 @@ def test_a_slice_with_a_failed_span_is_marked(make_run: MakeRun) -> None:
     moments = make_run("a > (b, c!, d)").moments
     scale = make_scale(moments, 700)
     failed = [piece for piece in make_slices(moments, scale, 700) if piece.failed]
-    assert [piece.moments for piece in failed] == [1]
+    assert [(piece.moments, piece.failed) for piece in failed] == [(1, 1)]
     assert abs(failed[0].left - scale.x(moments.times[moments.closed[2]])) <= SLICE
 
 

@@ -279,6 +279,10 @@ def test_folded_to_its_head_it_reads_nothing(panel: StatePanel, show_run: ShowRu
     panel.set_collapsed(False)
     panel.set_collapsed(False)
     qtbot.waitUntil(lambda: len(panel.tree.rows) == 5)
+    assert panel.head.words == "as of now"
+    panel.set_collapsed(True)
+    assert panel.head.words == ""
+    panel.set_collapsed(False)
     assert panel.sizeHint().height() > panel.minimumSizeHint().height() > PANEL_HEAD
 
 

@@ -30,11 +30,11 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some pixels of the scrubber in which moments lie: how many, and whether a failed span ends among them."""
+    """Some pixels of the scrubber in which moments lie: how many, and at how many of them a failed span ends."""
 
     left: int
     moments: int
-    failed: bool
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,6 @@ def make_slices(moments: Moments, scale: TimeScale, width: int) -> list[Slice]:
         past = left + SLICE >= width
         last = len(times) if past else bisect_left(times, scale.time(left + SLICE), first)
         if last > first:
-            found.append(Slice(left, last - first, failed.find(1, first, last) >= 0))
+            found.append(Slice(left, last - first, failed.count(1, first, last)))
         first = last
     return found

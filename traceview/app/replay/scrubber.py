@@ -30,6 +30,7 @@ _BELOW: Final = 3
 _BAR: Final = 3
 _LOW: Final = 10
 _HIGH: Final = 24
+_LEAST_RED: Final = 4
 _RADIUS: Final = 4
 _NOTCH: Final = 120
 
@@ -205,8 +206,13 @@ class Scrubber(QAbstractSlider):
         for piece in self._slices:
             share = (piece.moments**0.5 - 1) / (most**0.5 - 1) if most > 1 else 0.0
             height = round(_LOW + (_HIGH - _LOW) * share)
-            inks: tuple[QColor, QColor] = past if piece.left <= now else future
-            painter.fillRect(piece.left, bottom - height, _BAR, height, inks[piece.failed])
+            grey, red = past if piece.left <= now else future
+            painter.fillRect(piece.left, bottom - height, _BAR, height, grey)
+            if piece.failed:
+                # Among many moments a few errors are a red foot, not a red bar.
+                foot = max(_LEAST_RED, round(height * (piece.failed / piece.moments) ** 0.5))
+                painter.fillRect(piece.left, bottom - foot, _BAR, foot, self._theme.bg0)
+                painter.fillRect(piece.left, bottom - foot, _BAR, foot, red)
 
     def _paint_playhead(self, painter: QPainter, ink: QColor, x: int) -> None:
         painter.fillRect(x - 1, 1, 2, HEIGHT - 1, ink)

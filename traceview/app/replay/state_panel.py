@@ -107,6 +107,7 @@ class StatePanel(QWidget):
         self._collapsed = collapsed
         self._body.setVisible(not collapsed)
         self.head.show_collapsed(collapsed)
+        self.head.tell("", None)  # folded, it follows nothing
         self.setMaximumHeight(PANEL_HEAD if collapsed else _UNLIMITED)
         self.collapsed_changed.emit(collapsed)
         self._refresh()
