@@ -173,9 +173,9 @@ def test_a_cut_name_is_told_in_full(show: Show, runs: ModuleType, qtbot: QtBot) 
         place_ = QPoint(80, row * 24 + 10)
         event = QHelpEvent(QEvent.Type.ToolTip, place_, pane.tree.viewport().mapToGlobal(place_))
         QApplication.sendEvent(pane.tree.viewport(), event)
-        assert ("&lt;b&gt;long" in QToolTip.text()) == cut
-        QToolTip.hideText()
-        qtbot.waitUntil(lambda: not QToolTip.isVisible())
+        qtbot.waitUntil(lambda cut=cut: (QToolTip.isVisible() and "&lt;b&gt;long" in QToolTip.text()) == cut)
+    QToolTip.hideText()
+    qtbot.waitUntil(lambda: not QToolTip.isVisible())
 
 
 def test_an_empty_run_says_so(show: Show, runs: ModuleType) -> None:

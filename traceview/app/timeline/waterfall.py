@@ -8,31 +8,30 @@ from typing import Any, Final
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
 from traceview.app.controls import IconButton, SearchField
+from traceview.app.models.span_columns import Ints
 from traceview.app.models.span_rows import SpanRows
 from traceview.app.state.open_run import OpenRun
 from traceview.app.state.selection import Selection
 from traceview.app.theme import MINIMAP, PANE_PADDING, Theme, theme
+from traceview.app.timeline.area_card import AreaCard
 from traceview.app.timeline.card import CardView
-from traceview.app.timeline.cards import area_card
 from traceview.app.timeline.finder import Finder
+from traceview.app.timeline.halves import Halves
 from traceview.app.timeline.hover_card import HoverCard
 from traceview.app.timeline.live_clock import LiveClock
 from traceview.app.timeline.minimap import Minimap
 from traceview.app.timeline.ruler import Ruler
 from traceview.app.timeline.time_window import PAN_SHARE, ZOOM_STEP, TimeWindow
-from traceview.app.timeline.timeline_view import Area, TimelineView
+from traceview.app.timeline.timeline_view import TimelineView
 from traceview.app.timeline.tree_header import TreeHeader
 from traceview.app.timeline.tree_view import SpanTreeView
 from traceview.app.timeline.update_pacer import UpdatePacer
 
 SHORT_NS: Final = 10_000_000
-_TREE_WIDTH: Final = 360
-_NARROW_TREE: Final = 304
-_NARROW: Final = 840
 
 
 class Waterfall(QWidget):
@@ -49,7 +48,6 @@ class Waterfall(QWidget):
         self._theme = theme(True)
         self._syncing = self._own = False
         self._anchor: tuple[bytes, int] | None = None
-        self._tree_width = 0
         self.rows = SpanRows(self)
         self.window_of_time = TimeWindow(self)
         self.tree = SpanTreeView(self.rows)
@@ -63,6 +61,7 @@ class Waterfall(QWidget):
         self.hover_card = CardView(self)
         self._hover = HoverCard(self.rows, self.timeline, self.hover_card, self)
         self.area_card = CardView(self)
+        self._area = AreaCard(self.rows, self.timeline, self.area_card, self)
         self._clock = LiveClock(clock, self)
         self._pacer = UpdatePacer(self._take_update, self)
         self.setAccessibleName("Waterfall")
@@ -81,18 +80,12 @@ class Waterfall(QWidget):
         line.setSpacing(6)
         line.addWidget(self.find_field, 1)
         line.addWidget(self.filter_button)
-        self._split = QSplitter(Qt.Orientation.Horizontal)
-        self._split.setHandleWidth(1)
-        self._split.setChildrenCollapsible(False)
-        self._split.addWidget(_column(finding, self.header, self.tree))
-        self._split.addWidget(_column(self.minimap, self.ruler, self.timeline))
-        self._split.setStretchFactor(0, 0)
-        self._split.setStretchFactor(1, 1)
+        finding.setAutoFillBackground(True)
+        self._finding = finding
+        self._halves = Halves((finding, self.header, self.tree), (self.minimap, self.ruler, self.timeline))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._split)
-        self._finding = finding
-        finding.setAutoFillBackground(True)
+        layout.addWidget(self._halves)
 
     def _connect_parts(self) -> None:
         rows, tree, timeline = self.rows, self.tree, self.timeline
@@ -107,9 +100,8 @@ class Waterfall(QWidget):
         timeline.hovered.connect(tree.set_hovered)
         timeline.clicked.connect(self._click_row)
         timeline.zoom_asked.connect(self._zoom_to_row)
-        timeline.area_selected.connect(self._show_area)
-        self.window_of_time.changed.connect(self._place_area_card)
-        tree.verticalScrollBar().valueChanged.connect(self._place_area_card)
+        self.window_of_time.changed.connect(self._area.place)
+        tree.verticalScrollBar().valueChanged.connect(self._area.place)
         self.finder.text_changed.connect(self._mark_found)
         self.finder.hit_shown.connect(self._show_hit)
         self.finder.hit_chosen.connect(self._choose)
@@ -119,7 +111,6 @@ class Waterfall(QWidget):
         self._clock.ticked.connect(self._grow)
         self._clock.live_changed.connect(timeline.set_live)
         self._clock.live_changed.connect(self.ruler.set_live)
-        self._split.splitterMoved.connect(self._remember_width)
         app = QApplication.instance()
         if isinstance(app, QApplication):
             app.focusChanged.connect(self._focus_moved)
@@ -140,7 +131,7 @@ class Waterfall(QWidget):
         palette.setColor(self._finding.backgroundRole(), colors.bg1)
         self._finding.setPalette(palette)
         painted = (self.tree, self.timeline, self.ruler, self.minimap, self.header, self.find_field, self.filter_button)
-        for part in (*painted, self._hover, self.area_card):
+        for part in (*painted, self._hover, self._area):
             part.set_theme(colors)
 
     # The run
@@ -351,38 +342,18 @@ class Waterfall(QWidget):
 
     def _go_in_depth(self, step: int) -> None:
         columns = self.rows.columns
-        if columns is None or not len(columns):
-            return
-        span = self.rows.place(self._selection.span_id)
-        spans = self.rows.spans_between(0, self.rows.count)
-        depth = columns.depth[span] if span >= 0 else 0
-        spans = spans[columns.depth[spans] == depth]
-        at = int(np.searchsorted(spans, span, side="right" if step > 0 else "left"))
-        at = at if step > 0 else at - 1
-        if 0 <= at < len(spans):
-            self._choose(int(spans[at]))
-
-    def _go_among(self, spans: Any, step: int) -> None:
-        """Goes to the next of some places in the tree, around the end."""
-        if len(spans):
+        if columns is not None and len(columns):
             span = self.rows.place(self._selection.span_id)
-            at = int(np.searchsorted(spans, span, side="right" if step > 0 else "left"))
-            self._choose(int(spans[(at if step > 0 else at - 1) % len(spans)]))
+            spans = self.rows.spans_between(0, self.rows.count)
+            spans = spans[columns.depth[spans] == (columns.depth[span] if span >= 0 else 0)]
+            self._go_among(spans, step, ring=False)
 
-    # Area
-
-    def _show_area(self, area: Area | None) -> None:
-        if area is None:
-            self.area_card.dismiss()
-        else:
-            self._place_area_card()
-
-    def _place_area_card(self) -> None:
-        area = self.timeline.area
-        if area is not None and self.rows.columns is not None:
-            corner = self.timeline.area_rect(area).bottomRight()
-            place = self.timeline.viewport().mapTo(self, corner)
-            self.area_card.show_card(area_card(self.rows, area, self._theme), place)
+    def _go_among(self, spans: Ints, step: int, *, ring: bool = True) -> None:
+        """Goes to the next of some places in the tree; in a ring, after the last comes the first."""
+        span = self.rows.place(self._selection.span_id)
+        at = int(np.searchsorted(spans, span, side="right")) if step > 0 else int(np.searchsorted(spans, span)) - 1
+        if len(spans) and (ring or 0 <= at < len(spans)):
+            self._choose(int(spans[at % len(spans)]))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.timeline.area is not None:
@@ -394,38 +365,12 @@ class Waterfall(QWidget):
 
     def save_state(self) -> dict[str, Any]:
         """The width of the tree, for `restore_state`; nothing if nobody has changed it."""
-        return {"tree_width": self._tree_width} if self._tree_width else {}
+        return {"tree_width": self._halves.chosen} if self._halves.chosen else {}
 
     def restore_state(self, state: dict[str, Any]) -> None:
         """Takes over what was saved, as far as it makes sense."""
-        width = state.get("tree_width")
-        if isinstance(width, int) and 0 < width < 10_000:
-            self._tree_width = width
-            self._divide()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._divide()
-
-    def _divide(self) -> None:
-        left = self._tree_width or (_TREE_WIDTH if self.width() >= _NARROW else _NARROW_TREE)
-        left = min(left, self.width() // 2)
-        self._split.setSizes([left, max(1, self.width() - left - 1)])
-
-    def _remember_width(self, place: int, _index: int) -> None:
-        self._tree_width = place
+        self._halves.choose(state.get("tree_width"))
 
     def _focus_moved(self, _before: QWidget | None, now: QWidget | None) -> None:
         self.tree.set_pane_focused(now is not None and self.isAncestorOf(now))
         self.timeline.refresh()
-
-
-def _column(*widgets: QWidget) -> QWidget:
-    result = QWidget()
-    column = QVBoxLayout(result)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(0)
-    for widget in widgets:
-        column.addWidget(widget)
-    column.setStretch(len(widgets) - 1, 1)
-    return result
