@@ -79,12 +79,14 @@ class BlockList(QAbstractScrollArea):
         if again:
             for older, newer in zip(self._blocks, blocks, strict=False):
                 newer.adopt(older)
+        known = self._heights if again else []
         self._blocks = list(blocks)
         self._pressed, self._selecting = None, -1
         self._current = min(self._current, len(blocks) - 1) if again else -1
-        self._forget_heights()
+        self._forget_heights(known)
         if not again:
             self.verticalScrollBar().setValue(0)
+        self._settle()
         self.viewport().update()
 
     def append(self, blocks: Sequence[Block]) -> None:
@@ -99,9 +101,10 @@ class BlockList(QAbstractScrollArea):
     def _width(self) -> int:
         return max(40, self.viewport().width() - 2 * INSPECTOR_PADDING)
 
-    def _forget_heights(self) -> None:
+    def _forget_heights(self, known: Sequence[int] = ()) -> None:
+        """Estimates all heights anew, but for the first ones, of which it is `known` what they were."""
         width = self._width()
-        self._heights = [block.estimate(width) for block in self._blocks]
+        self._heights = [*known[: len(self._blocks)], *(block.estimate(width) for block in self._blocks[len(known) :])]
         self._measured = bytearray(len(self._blocks))
         self._update_tops()
 
