@@ -156,7 +156,7 @@ def test_an_acknowledgement_that_never_comes_is_asked_for_again(endpoint: str, m
         daemon.mute = False
         assert handoff.wait_until_stored(10)
         assert daemon.names == ["s"]
-        handoff.stop(1)
+        handoff.stop(1, 1)
         thread.join()
 
 
@@ -215,6 +215,8 @@ def test_a_full_outbox_drops_the_newest_and_tells_the_daemon(
             daemon.wait_for(lambda: daemon.dropped)
             # A span counts once, whether it lost all of itself or a part.
             complete = {p.span_id for p in daemon.parts if p.end_ns is not None}
+            assert None not in {part.name for part in daemon.parts if part.start_ns is not None}
+            assert {part.span_id for part in daemon.parts} == {p.span_id for p in daemon.parts if p.name is not None}
             assert 0 < len(complete) < 50
             assert daemon.dropped == 50 - len(complete)
             record("room again")
@@ -352,7 +354,7 @@ def test_a_sender_that_cannot_reach_anyone_ends_when_asked(home: Path) -> None:
     serving = Sender(handoff, bytes(16), f"ipc://{home}/nobody", {})
     thread = threading.Thread(target=serving.run)
     thread.start()
-    handoff.stop(5)
+    handoff.stop(5, 5)
     thread.join(2)
     assert not thread.is_alive()
 

@@ -241,6 +241,21 @@ def test_every_field_of_a_part_is_mended() -> None:
     assert found.trace == TraceInfo(name=mended, session=mended, tags=(mended,), metadata={"v": mended})
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        SpanPart(bytes(16), bytes(8), links=(Link(bytes(16), bytes(8), {1: 2}),)),
+        SpanPart(bytes(16), bytes(8), trace=TraceInfo(metadata={1: 2})),
+        SpanPart(bytes(16), bytes(8), events=(Event(1, "e", {1: 2}),)),
+        SpanPart(bytes(16), bytes(8), attributes={1: 2}),
+    ],
+)
+def test_odd_keys_are_mended_wherever_they_are(part: SpanPart) -> None:
+    found = decode_part(encode_part(part))
+    said = [link.attributes for link in found.links] + [event.attributes for event in found.events]
+    assert {"1": 2} in [*said, found.attributes, found.trace and found.trace.metadata]
+
+
 def test_a_snapshot_is_free_of_the_programs_objects() -> None:
     items = [1]
     copy = snapshot({"items": items})

@@ -20,6 +20,7 @@ class Handoff:
         self._bell.acquire()
         self._changed = threading.Condition()
         self._ended = False
+        self._patience = self._last_deadline = 0.0
 
     # The program's side
 
@@ -31,9 +32,11 @@ class Handoff:
         except RuntimeError:
             pass  # it was rung already
 
-    def stop(self, seconds: float) -> None:
-        """Asks the sender to send what is left, for so long at most, and to end."""
-        self.deadline = time.monotonic() + seconds
+    def stop(self, patience: float, at_most: float) -> None:
+        """Asks the sender to send what is left and to end: after `patience` seconds without progress, or `at_most`."""
+        now = time.monotonic()
+        self._patience, self._last_deadline = patience, now + at_most
+        self.deadline = now + patience
         self.ring()
 
     def wait_until_stored(self, seconds: float) -> bool:
@@ -56,8 +59,14 @@ class Handoff:
             self._bell.acquire(timeout=seconds)
         self.asleep = False
 
+    def tell_progress(self) -> None:
+        """The daemon is there and takes what it is sent: it is worth while to wait for it a little longer."""
+        if self.deadline is not None:
+            self.deadline = min(time.monotonic() + self._patience, self._last_deadline)
+
     def tell_freed(self) -> None:
         """Records are done with."""
+        self.tell_progress()
         with self._changed:
             self._changed.notify_all()
 

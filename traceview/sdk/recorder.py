@@ -66,12 +66,17 @@ class Recorder:
         """Waits until all that was recorded is stored; False if that takes longer."""
         return self._handoff.wait_until_stored(seconds)
 
-    def close(self, seconds: float) -> None:
-        """Sends what is left, for so long at most, and ends the thread. Safe twice."""
+    def close(self, patience: float) -> None:
+        """Sends what is left, as long as it moves and for ten times `patience` at most, and ends the thread.
+
+        A daemon that is absent or doesn't answer costs `patience` seconds. Safe twice.
+        """
         self._closed = True
         if self._thread is not None:
-            self._handoff.stop(seconds)
-            self._thread.join(seconds + _EXIT_SECONDS)
+            # A program may be done before zmq is imported, and then all of it would be lost.
+            self._imported.wait(_IMPORT_SECONDS)
+            self._handoff.stop(patience, 10 * patience)
+            self._thread.join(10 * patience + _EXIT_SECONDS)
 
     def wait_for_imports(self) -> None:
         """Waits until the thread is through its imports, if it is running."""

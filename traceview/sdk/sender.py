@@ -146,6 +146,7 @@ class Sender:
             if not link.send(self._hello):
                 return
             self._greeted, self._refused = True, False
+            self._handoff.tell_progress()
             self._retry_seconds = _FIRST_RETRY_SECONDS
         if now < self._pause_until:
             return

@@ -49,6 +49,7 @@ class Span:
         "_details",
         "_ended",
         "_lost",
+        "_silent",
         "_skip_to",
         "_status",
         "_token",
@@ -74,7 +75,7 @@ class Span:
         self._details: _Details | None = (kind, input, attributes, trace, parent)
         self._token: Token[Span | None] | None = None
         self._status: Status | None = None
-        self._ended = self._lost = False
+        self._ended = self._lost = self._silent = False
         self._skip_to: tuple[Span | None] | None = None
 
     def __repr__(self) -> str:
@@ -112,6 +113,8 @@ class Span:
             trace=trace,
         )
         if not recorder.record(part):
+            # What came later would be a span without a name.
+            self._silent = True
             self._note_loss()
 
     def __enter__(self) -> Self:
@@ -290,7 +293,7 @@ class Span:
     def _write(self, **said: Any) -> None:
         if self._details is not None:
             self.start()
-        if not recorder.record(SpanPart(self.trace_id, self.span_id, **said)):
+        if not self._silent and not recorder.record(SpanPart(self.trace_id, self.span_id, **said)):
             self._note_loss()
 
     def _write_event(self, event: str, **said: Any) -> None:
