@@ -1,6 +1,7 @@
 """The command `traceview-agent`: runs the daemon, starts and stops one, says how it is.
 
-Exit codes: 0 fine, 1 the answer is no (none runs, or another does), 2 wrong usage, place or store.
+Exit codes: 0 fine, 1 the answer is no (none runs, or another does), 2 wrong usage, settings, place
+or store.
 """
 
 from __future__ import annotations
@@ -9,9 +10,15 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from traceview.protocol.places import OTLP_HTTP_PORT, find_places
+from traceview.protocol.places import OTLP_HTTP_PORT, Places, find_places
 from traceview.protocol.version import VERSION
+from traceview_agent.config import Config
+from traceview_agent.config_sources import ConfigError, load
+
+
+_FLAGS = {"agent.otlp_http_port": "--otlp-port", "agent.durability": "--durability", "agent.log_level": "--verbose"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,56 +27,78 @@ def main(argv: Sequence[str] | None = None) -> int:
     if parsed.home:
         os.environ["TRACEVIEW_HOME"] = parsed.home
     places = find_places()
-    if parsed.command == "run":
-        return _run(parsed)
     from traceview_agent import commands
 
-    if parsed.command == "start":
-        return commands.start(places, ["--otlp-port", str(parsed.otlp_port), "--durability", parsed.durability])
     if parsed.command == "stop":
         return commands.stop(places)
-    return commands.status(places, as_json=parsed.json)
+    if parsed.command == "status":
+        return commands.status(places, as_json=parsed.json)
+    try:
+        loaded = load(places.config, os.environ, _flags(parsed))
+    except ConfigError as error:
+        print(f"traceview-agent: {error}", file=sys.stderr, flush=True)
+        return 2
+    if parsed.command == "start":
+        return commands.start(places, _arguments(parsed))
+    if parsed.command == "config":
+        return commands.config(places, loaded, as_json=parsed.json)
+    return _run(places, loaded.config, detached=parsed.detached)
 
 
-def _run(parsed: argparse.Namespace) -> int:
+def _run(places: Places, config: Config, *, detached: bool) -> int:
     from traceview_agent import limits, logs
     from traceview_agent.daemon import Options
     from traceview_agent.redaction import Redaction
     from traceview_agent.run import run
 
     limits.raise_limits()
-    places = find_places()
-    options = Options(otlp_port=parsed.otlp_port, durability=parsed.durability)
-    logs.configure(places.log if parsed.detached else None, parsed.verbose, Redaction(options.redaction).line)
+    agent = config.agent
+    options = Options(otlp_port=agent.otlp_http_port, durability=agent.durability, redaction=config.redaction.rules())
+    clean = Redaction(options.redaction).line
+    logs.configure(places.log if detached else None, clean, level=agent.log_level, form=agent.log_format)
     return run(places, options)
+
+
+def _flags(parsed: argparse.Namespace) -> dict[str, tuple[str, Any]]:
+    """The settings given on the command line, and by which flag."""
+    given = (parsed.otlp_port, parsed.durability, "debug" if parsed.verbose else None)
+    return {name: (flag, value) for (name, flag), value in zip(_FLAGS.items(), given, strict=True) if value is not None}
+
+
+def _arguments(parsed: argparse.Namespace) -> list[str]:
+    """The same settings for a daemon in the background; config.toml and the environment it reads itself."""
+    arguments = ["--verbose"] if parsed.verbose else []
+    if parsed.otlp_port is not None:
+        arguments += ["--otlp-port", str(parsed.otlp_port)]
+    return arguments + (["--durability", parsed.durability] if parsed.durability else [])
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="traceview-agent",
         description="The daemon that receives spans and keeps them: over ZeroMQ from our SDK, and OTLP over HTTP.",
+        epilog="Flags win over the environment, that over config.toml in the home: see `traceview-agent config`.",
     )
     parser.add_argument("--version", action="version", version=f"traceview-agent {VERSION}")
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["run", "start", "stop", "status"],
+        choices=["run", "start", "stop", "status", "config"],
         default="run",
-        help="run stays in the foreground (the default); start runs one in the background",
+        help="run stays in the foreground (the default); start runs one in the background; "
+        "config shows the settings in force",
     )
-    parser.add_argument("--json", action="store_true", help="status as one JSON document")
+    parser.add_argument("--json", action="store_true", help="status or config as one JSON document")
     parser.add_argument("--home", metavar="DIR", help="the folder of everything (default: TRACEVIEW_HOME)")
     parser.add_argument(
         "--otlp-port",
         type=_port,
         metavar="N",
-        default=os.environ.get("TRACEVIEW_OTLP_PORT") or str(OTLP_HTTP_PORT),
         help=f"where OTLP over HTTP listens (default: TRACEVIEW_OTLP_PORT, else {OTLP_HTTP_PORT}; 0 = any free port)",
     )
     parser.add_argument(
         "--durability",
         choices=["process", "power"],
-        default="process",
         help="what an acknowledgement survives: any kill (process, the default), or power loss too (power)",
     )
     parser.add_argument("--verbose", action="store_true", help="log details as well")
@@ -80,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 def _port(text: str) -> int:
     port = int(text) if text.isascii() and text.isdigit() else -1
     if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535 (also read from TRACEVIEW_OTLP_PORT)")
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
     return port
 
 

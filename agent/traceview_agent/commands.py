@@ -1,4 +1,4 @@
-"""`traceview-agent start`, `stop` and `status`: what can be asked of a daemon from outside."""
+"""`traceview-agent start`, `stop`, `status` and `config`: what can be asked of a daemon from outside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ import msgspec
 from traceview.protocol import control
 from traceview.protocol.control import AgentError, AgentStatus
 from traceview.protocol.places import Places
+from traceview_agent.config import settings
+from traceview_agent.config_sources import Loaded
 from traceview_agent.instance import AlreadyRunningError, locks_for
 
 _START_SECONDS: Final = 60.0  # a large store may be migrated first
@@ -85,6 +87,25 @@ def stop(places: Places) -> int:
             return _complain(f"the daemon (pid {pid}) does not stop: see {places.log}", 1)
     print(f"traceview-agent stopped (pid {pid})")
     return 0
+
+
+def config(places: Places, loaded: Loaded, *, as_json: bool) -> int:
+    """Prints the settings in force and where each came from; 0."""
+    values = dict(_values(loaded))
+    values["store.path"] = str(places.store)
+    if as_json:
+        rows = {name: {"value": value, "from": loaded.origins.get(name, "default")} for name, value in values.items()}
+        print(json.dumps({"file": str(places.config), "settings": rows}, ensure_ascii=False))
+        return 0
+    shown = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+    for name, value in shown.items():
+        print(f"{name:<22} {value:<12} {loaded.origins.get(name, 'default')}")
+    return 0
+
+
+def _values(loaded: Loaded) -> Iterator[tuple[str, Any]]:
+    for setting in settings():
+        yield setting.name, getattr(getattr(loaded.config, setting.section), setting.key)
 
 
 def _running(places: Places) -> AgentStatus | None:

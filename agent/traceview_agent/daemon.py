@@ -20,13 +20,18 @@ from traceview.redaction import DEFAULT_RULES, Rules
 from traceview.store import StoreError
 from traceview_agent.control_server import ControlServer
 from traceview_agent.dead_letters import DeadLetters
+from traceview_agent.http_bodies import Bodies
+from traceview_agent.http_guard import Guard
+from traceview_agent.http_server import HttpServer
 from traceview_agent.importer import Importer
 from traceview_agent.instance import AlreadyRunningError, locks_for, write_agent_file
 from traceview_agent.intake import Intake
 from traceview_agent.limits import most_connections
 from traceview_agent.meters import Meters
-from traceview_agent.otlp_http import OtlpHttpReceiver
+from traceview_agent.metrics import Metrics
+from traceview_agent.otlp_http import OtlpHttp
 from traceview_agent.redaction import Redaction
+from traceview_agent.status_pages import StatusPages
 from traceview_agent.writer import Durability, Settled, Writer
 from traceview_agent.zmq_receiver import ZmqReceiver
 
@@ -88,7 +93,7 @@ class Daemon:
                 self._problem,
                 max_connections=most_connections(),
             ),
-            OtlpHttpReceiver(options.otlp_port, self._intake, self._meters, self._redaction, self._problem),
+            self._http_server(),
         )
         self._importer = Importer(self._intake, self._redaction, places.store)
         verbs = {"status": self._obey_status, "stop": self._obey_stop, "import": self._importer.obey}
@@ -96,6 +101,14 @@ class Daemon:
         self._stop_asked = asyncio.Event()
         self._started = contextlib.AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _http_server(self) -> HttpServer:
+        meters, intake, redaction, bodies = self._meters, self._intake, self._redaction, Bodies()
+        pages = (
+            StatusPages(Metrics(meters, intake, redaction, self.status), self._problem),
+            OtlpHttp(intake, meters, redaction, bodies, self._problem),  # takes every path: the last
+        )
+        return HttpServer(self._options.otlp_port, Guard("otlp-http", meters), pages)
 
     async def start(self) -> None:
         """Starts everything, or nothing: raises CannotStart."""

@@ -106,7 +106,8 @@ class _Feed:
 
     def _send(self, chunk: list[SpanPart]) -> None:
         self._acquire()
-        load = Load(chunk, max(0, self._read - self._sent), self._done, f"import of {self._path.name}")
+        source = f"import of {self._path.name}"
+        load = Load(chunk, max(0, self._read - self._sent), self._done, source, receiver="import")
         self._sent = self._read
         if not self._intake.put(load, self._cancelled.is_set):
             raise Cancelled

@@ -45,7 +45,8 @@ Outcome = Stored | Missing | Unstored
 class Load:
     """What one message or request brought. `size` is its bytes as they came; `done` is called on the event loop.
 
-    `session`, `seq`, `dropped` and `resource` are those of our SDK's batches and of its Hello.
+    `source` names it for people, `receiver` for the metrics. `session`, `seq`, `dropped` and `resource` are those of
+    our SDK's batches and of its Hello.
     """
 
     parts: Sequence[SpanPart]
@@ -56,11 +57,22 @@ class Load:
     seq: int | None = None
     dropped: int = 0
     resource: dict[str, Any] = field(default_factory=dict)
+    receiver: str = "other"
 
     @property
     def weight(self) -> int:
         """What the load counts against the bound of spans: an empty one counts too."""
         return max(1, len(self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What is in the queue, and how much may be."""
+
+    spans: int
+    bytes: int
+    max_spans: int
+    max_bytes: int
 
 
 class Intake:
@@ -77,6 +89,16 @@ class Intake:
     def queued(self) -> int:
         """Spans that came in and are not committed yet."""
         return self._spans
+
+    @property
+    def depth(self) -> Depth:
+        """How full the queue is."""
+        return Depth(self._spans, self._bytes, self._max_spans, self._max_bytes)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closed
 
     def has_room(self, weight: int, size: int) -> bool:
         """Whether a load like this would be taken now. A load above the bounds is taken when the queue is empty."""

@@ -1,4 +1,4 @@
-"""HTTP for this machine only: listening on the loopback, and refusing what a web page elsewhere could send there."""
+"""Listening on this machine's loopback, and saying why where that is impossible."""
 
 from __future__ import annotations
 
@@ -7,31 +7,12 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-
-from aiohttp import web
 
 log = logging.getLogger(__name__)
 
-_LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LISTEN: Final = "0A"
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@web.middleware
-async def local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuses requests for other host names (DNS rebinding) and from pages of other origins, with 403."""
-    host = request.headers.get("Host", "")
-    if not _is_local("//" + host):
-        raise web.HTTPForbidden(text=f"the host {host!r} is not this machine: use http://127.0.0.1\n")
-    origin = request.headers.get("Origin")
-    if origin is not None and not _is_local(origin):
-        raise web.HTTPForbidden(text=f"pages of {origin!r} may not speak to this daemon\n")
-    return await handler(request)
 
 
 def listen_on_loopback(port: int) -> list[socket.socket]:
@@ -82,13 +63,6 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
         listener.close()
         raise
     return listener
-
-
-def _is_local(url: str) -> bool:
-    try:
-        return urlsplit(url).hostname in _LOCAL_HOSTS
-    except ValueError:
-        return False
 
 
 def _inodes(table: Path, port: int) -> list[str]:

@@ -14,6 +14,20 @@ PERMISSION_DENIED: Final = 7
 RESOURCE_EXHAUSTED: Final = 8
 UNIMPLEMENTED: Final = 12
 UNAVAILABLE: Final = 14
+UNAUTHENTICATED: Final = 16
+
+_CODES: Final = {
+    401: UNAUTHENTICATED,
+    403: PERMISSION_DENIED,
+    404: UNIMPLEMENTED,
+    429: RESOURCE_EXHAUSTED,
+    503: UNAVAILABLE,
+}
+
+
+def code_of(status: int) -> int:
+    """The google.rpc.Code that belongs to an HTTP status."""
+    return _CODES.get(status, INVALID_ARGUMENT)
 
 
 def encode_answer(media: str, rejected: int = 0, message: str = "") -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -158,7 +159,8 @@ class Writer:
         parts = [part for load in loads for part in load.parts]
         resource = loads[-1].resource or None
         try:
-            finished = sum(part.end_ns is not None for part in parts)
+            finished = [sum(part.end_ns is not None for part in load.parts) for load in loads]
+            began = time.perf_counter()
             writer.apply(parts, session=session, seq=upto, dropped=dropped, resource=resource)
         except StoreError:
             raise
@@ -168,12 +170,14 @@ class Writer:
             writer.apply((), session=session, seq=upto, dropped=dropped)
             self._bury(loads, error)
             return [(load, Stored(upto, rejected=len(load.parts))) for load in loads]
-        self._meters.add_stored(finished, dropped)
+        self._meters.add_commit(time.perf_counter() - began)
+        for load, count in zip(loads, finished, strict=True):
+            self._meters.add_stored(load.receiver, count, load.dropped)
         return [(load, Stored(upto)) for load in loads]
 
     def _bury(self, loads: list[Load], error: Exception) -> None:
         for load in loads:
-            self._meters.add_rejected(len(load.parts))
+            self._meters.add_rejected(load.receiver, "unstorable", len(load.parts))
             for part in load.parts:
                 self._dead_letters.keep(load.source, repr(error), repr(part).encode(errors="backslashreplace"))
 

@@ -36,6 +36,7 @@ _FRAMES_PER_BREATH: Final = 1000
 _MOST_FAULTS: Final = 1000
 _MOST_LETTERS: Final = 20
 _SOURCE: Final = "ZeroMQ"
+_NAME: Final = "zeromq"
 
 
 class ZmqReceiver:
@@ -64,7 +65,7 @@ class ZmqReceiver:
         self._socket: zmq.asyncio.Socket | None = None
         self._gate: ConnectionGate | None = None
         self._reading: asyncio.Task[None] | None = None
-        self.receiver = Receiver(name="zeromq", address=endpoint)
+        self.receiver = Receiver(name=_NAME, address=endpoint)
 
     async def start(self) -> None:
         """Binds and reads; where that is impossible `receiver.error` says why, and nothing runs."""
@@ -153,6 +154,7 @@ class ZmqReceiver:
         session.resource = self._redaction.resource(hello.resource)
         session.refusal = None
         if hello.version != wire.VERSION:
+            self._meters.add_refused(_NAME, "unsupported")
             session.refusal = f"the daemon speaks version {wire.VERSION}, the program version {hello.version}"
             self._send(session.identity, wire.Reject(0, session.refusal))
         else:
@@ -166,8 +168,10 @@ class ZmqReceiver:
         elif batch.seq in session.pending:
             pass  # sent again too early: it will be acknowledged when it is committed
         elif (problem := self._problem()) is not None:
+            self._meters.add_refused(_NAME, "store")
             self._send(session.identity, wire.Busy(session.committed, _PROBLEM_RETRY_MS, problem))
         elif not self._queue(session, batch, memoryview(body)):
+            self._meters.add_refused(_NAME, "behind")
             self._send(session.identity, wire.Busy(session.committed, _FULL_RETRY_MS, "the daemon's queue is full"))
 
     def _queue(self, session: Session, batch: wire.Batch, body: memoryview) -> bool:
@@ -184,12 +188,13 @@ class ZmqReceiver:
             seq=batch.seq,
             dropped=batch.dropped,
             resource=session.resource,
+            receiver=_NAME,
         )
         if not self._intake.offer(load):
             return False
         session.pending.add(batch.seq)
         if faults:
-            self._meters.add_rejected(max(len(faults), batch.count - len(parts)))
+            self._meters.add_rejected(_NAME, "undecodable", max(len(faults), batch.count - len(parts)))
         return True
 
     def _decode(self, body: memoryview) -> tuple[list[SpanPart], list[str]]:
@@ -229,6 +234,7 @@ class ZmqReceiver:
                 self._acks[session.identity] = session.committed
             case Missing(upto=upto):
                 session.committed = max(session.committed, upto)
+                self._meters.add_refused(_NAME, "gap")
                 self._send(session.identity, wire.Busy(upto, _GAP_RETRY_MS, "batches before this one are missing"))
             case _:
                 pass  # no acknowledgement: the program sends it again to the next daemon
@@ -248,7 +254,7 @@ class ZmqReceiver:
             log.debug("an answer could not be sent: %s", sent.exception())  # the program asks again
 
     def _garbage(self, reason: str) -> None:
-        self._meters.add_rejected(1)
+        self._meters.add_rejected(_NAME, "protocol")
         kind = reason.partition(":")[0]
         if kind not in self._told:
             self._told.add(kind)

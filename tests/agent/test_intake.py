@@ -84,8 +84,8 @@ def test_the_rate_is_the_mean_of_the_last_five_seconds() -> None:
     meters = Meters(lambda: now[0])
     for second in range(100, 120):
         now[0] = second
-        meters.add_stored(4)
-        meters.add_stored(6)
+        meters.add_stored("zeromq", 4)
+        meters.add_stored("otlp-http", 6)
     assert meters.spans == 200
     assert meters.spans_per_second == 10.0
     now[0] = 122

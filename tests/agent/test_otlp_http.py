@@ -238,6 +238,8 @@ def test_pages_of_other_origins_are_403(client: Client) -> None:
     assert client.post(request(span()), Origin="null").status == 403
     assert client.post(request(span()), Origin="http://localhost:3000").status == 200
     assert client.send("GET", "/health", headers={"Origin": "https://evil.example"}).status == 403
+    assert client.send("GET", "/metrics", headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+    assert client.send("GET", "/metrics", headers={"Sec-Fetch-Site": "none"}).status == 200
 
 
 def test_health_says_who_it_is(client: Client) -> None:
@@ -312,14 +314,29 @@ def test_while_the_store_is_locked_nothing_is_answered_as_stored(daemon: Any, cl
     assert answers[0].status in (200, 503)
 
 
-def test_a_full_queue_is_503_with_a_time_to_come_back(daemon: Any, client: Client) -> None:
+def test_a_queue_that_stays_full_is_429_with_a_time_to_come_back(daemon: Any, client: Client) -> None:
     intake = daemon.daemon._intake
     with intake._changed:
         intake._spans += 50_000
     answer = client.post(request(span()))
     with intake._changed:
         intake._spans -= 50_000
-    assert (answer.status, answer.getheader("Retry-After")) == (503, "1")
+    assert (answer.status, answer.getheader("Retry-After")) == (429, "1")
+    assert json.loads(answer.content)["code"] == 8
+
+
+def test_a_queue_that_is_full_for_a_moment_is_waited_for(daemon: Any, client: Client, until: Any) -> None:
+    intake = daemon.daemon._intake
+    with intake._changed:
+        intake._spans += 50_000
+    answers: list[Any] = []
+    waiting = threading.Thread(target=lambda: answers.append(client.post(request(span()))))
+    waiting.start()
+    assert not answers
+    with intake._changed:
+        intake._spans -= 50_000
+    waiting.join()
+    assert answers[0].status == 200
 
 
 @pytest.mark.expects_log
