@@ -20,7 +20,7 @@ from traceview.app.models.span_columns import OPEN_END, read_columns
 from traceview.app.models.span_rows import DEPTH_ROLE, SPAN_ID_ROLE, HiddenLine, SpanRows, tokens_of
 from traceview.app.models.span_search import label_of
 from traceview.app.state.open_run import OpenRun, Source
-from traceview.protocol.records import EventRow, SpanRow, Status, TraceSummary
+from traceview.protocol.records import CANDIDATE_EVENT, EventRow, SpanRow, Status, TraceSummary
 from traceview.testing import build_trace
 
 MS = 1_000_000
@@ -275,6 +275,7 @@ def test_columns_are_the_records_in_numbers() -> None:
     spans = build_trace("agent:agent > (a!, b:llm~, c?)").rows()
     spans[1] = msgspec.structs.replace(spans[1], kind="unheard of", end_ns=spans[1].start_ns - 5)
     events = [EventRow(spans[2].span_id, spans[2].start_ns + at, "log") for at in (5, 9)]
+    events.append(EventRow(spans[2].span_id, spans[2].start_ns + 9, CANDIDATE_EVENT))
     columns = read_columns(run_of(spans, [*events, EventRow(b"nowhere!", 0, "lost")]))
     assert columns.start.tolist() == [0, MS, 3 * MS, 5 * MS]
     assert columns.end.tolist() == [7 * MS, MS, OPEN_END, 6 * MS]

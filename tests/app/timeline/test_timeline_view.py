@@ -84,10 +84,23 @@ def test_a_failed_leaf_is_red_and_hatched(show: Show, runs: ModuleType) -> None:
     assert hatch_brush(colors, 1.0) is hatch_brush(colors, 1.0)
 
 
-def test_a_failed_container_is_tinted_red(show: Show, runs: ModuleType) -> None:
+def test_a_container_that_failed_itself_is_tinted_red(show: Show, runs: ModuleType) -> None:
     rows = [runs.make_row(1, None, 0, 100 * MS, status=Status.ERROR), runs.make_row(2, 1, 0, 100 * MS)]
     pane = show(runs.make_run(rows))
     assert pixel(pane, 0, 50 * MS) == timeline_colors(True).error.tint
+
+
+def test_a_failure_that_was_passed_on_is_not_painted_again(show: Show, runs: ModuleType) -> None:
+    failed = {"status": Status.ERROR, "message": "boom"}
+    rows = [
+        runs.make_row(1, None, 0, 100 * MS, kind="agent", detail="two steps", **failed),
+        runs.make_row(2, 1, 0, 100 * MS, **failed),
+    ]
+    pane = show(runs.make_run(rows))
+    assert pixel(pane, 0, 50 * MS) == tint("agent")
+    bars = pane.timeline.bars
+    labels = [bars.label_text(bars.bar(i, pane.timeline.scale), pane.rows.record(i), 0) for i in (0, 1)]
+    assert labels == ["two steps", "boom"]
 
 
 def test_an_interrupted_bar_ends_torn(show: Show, runs: ModuleType) -> None:

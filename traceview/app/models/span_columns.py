@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from traceview.analysis.tree import SpanTree
 from traceview.app.state.open_run import OpenRun
-from traceview.protocol.records import KINDS, EventRow, SpanRow, Status
+from traceview.protocol.records import CANDIDATE_EVENT, EVALUATION_EVENT, KINDS, EventRow, SpanRow, Status
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -21,6 +21,7 @@ Bools: TypeAlias = NDArray[np.bool_]
 # The end of a span that still runs: later than all ends, yet far from overflow (146 years after the run's start).
 OPEN_END: Final = 2**62
 
+_JUDGEMENTS: Final = frozenset({EVALUATION_EVENT, CANDIDATE_EVENT})
 _KIND_INDEX: Final = {kind: i for i, kind in enumerate(KINDS)}
 _BLOCK: Final = 2048
 _OTHER: Final = _KIND_INDEX["other"]
@@ -79,11 +80,12 @@ class SpanColumns:
         return found
 
     def event_times(self, i: int) -> Ints:
-        """The times of the events of span i, sorted, in ns since `start_ns`."""
+        """The times of what happened in span i, sorted, in ns since `start_ns`; its judgements did not happen then."""
         if not self._events:
             place = self.tree.index
-            spans = np.fromiter((place.get(e.span_id, -1) for e in self.events), np.int64, len(self.events))
-            times = np.fromiter((e.time_ns for e in self.events), np.int64, len(self.events)) - self.start_ns
+            happened = [event for event in self.events if event.name not in _JUDGEMENTS]
+            spans = np.fromiter((place.get(event.span_id, -1) for event in happened), np.int64, len(happened))
+            times = np.fromiter((event.time_ns for event in happened), np.int64, len(happened)) - self.start_ns
             order = np.lexsort((times, spans))
             self._events.append((spans[order], times[order]))
         spans, times = self._events[0]

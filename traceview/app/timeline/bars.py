@@ -57,13 +57,17 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar as it is painted: its span, its edges in pixels (also out of view), what kind of bar it is."""
+    """One bar as it is painted: its span, its edges in pixels (also out of view), what kind of bar it is.
+
+    `failed` says that the span failed and none inside it did: a failure that was only passed on is not painted again.
+    """
 
     span: int
     left: int
     right: int
     status: Status
     container: bool
+    failed: bool
     colors: BarColors
 
 
@@ -73,6 +77,7 @@ class BarPainter:
     def __init__(self, rows: SpanRows, colors: Theme) -> None:
         self._rows = rows
         self._gaps: dict[int, tuple[Ints, Ints, Ints]] = {}
+        self._first_causes: dict[int, bool] = {}
         self.set_theme(colors)
 
     def set_theme(self, colors: Theme) -> None:
@@ -83,14 +88,22 @@ class BarPainter:
     def forget(self) -> None:
         """The run has changed: what was worked out of it no longer holds."""
         self._gaps.clear()
+        self._first_causes.clear()
 
     def bar(self, span: int, scale: Scale) -> Bar:
         """The bar of a span at a scale."""
         columns = self._columns
         left, right = bar_edges(scale, int(columns.start[span]), self._rows.end(span), MIN_BAR)
         status = _STATUSES[int(columns.status[span])]
-        colors = self._bars.error if status is Status.ERROR else self._bars.kinds[int(columns.kind[span])]
-        return Bar(span, left, right, status, columns.is_container(span), colors)
+        failed = status is Status.ERROR and self._failed_first(span)
+        colors = self._bars.error if failed else self._bars.kinds[int(columns.kind[span])]
+        return Bar(span, left, right, status, columns.is_container(span), failed, colors)
+
+    def _failed_first(self, span: int) -> bool:
+        found = self._first_causes.get(span)
+        if found is None:
+            found = self._first_causes[span] = not self._columns.inside(span, Status.ERROR)
+        return found
 
     @property
     def _columns(self) -> SpanColumns:
@@ -164,7 +177,7 @@ class BarPainter:
 
     def _paint_leaf(self, painter: QPainter, bar: Bar, rect: QRect) -> None:
         self._paint_block(painter, rect, bar.colors.solid, bar.colors.outline, bar.status)
-        if bar.status is Status.ERROR and rect.width() > MIN_BAR:
+        if bar.failed and rect.width() > MIN_BAR:
             inner = rect if self._theme.dark else rect.adjusted(1, 1, -1, -1)
             painter.setBrushOrigin(QPoint(bar.left % 6, rect.top()))
             painter.fillRect(inner, hatch_brush(self._bars, painter.device().devicePixelRatioF()))
@@ -269,7 +282,8 @@ class BarPainter:
     @staticmethod
     def label_text(bar: Bar, record: SpanRow, merged: int) -> str:
         """What stands beside a bar; the tree owns name and figures, so neither is repeated here."""
-        parts = [label_of(record)]
+        passed_on = bar.status is Status.ERROR and not bar.failed
+        parts = [record.detail or record.model or "" if passed_on else label_of(record)]
         if bar.status is Status.INTERRUPTED:
             parts = [record.status_message or parts[0], "" if record.status_message else "interrupted"]
         elif bar.status is Status.RUNNING and not bar.container:
@@ -319,7 +333,7 @@ class BarPainter:
             return
         colors = self._theme
         ink = colors.text1 if selected or place.inside else colors.text2
-        if bar.status is Status.ERROR and not place.inside:
+        if bar.failed and not place.inside:
             ink = colors.error
         elif bar.status is Status.INTERRUPTED and not place.inside:
             ink = colors.interrupted

@@ -57,7 +57,7 @@ def _chosen(widths: Ints) -> Ints:
 
 
 def error_marks(columns: SpanColumns, now: int, end: float, width: int) -> list[int]:
-    """The pixels, from 0 to `width`, at which spans failed. A failure that only passed on one inside has no mark."""
+    """The pixels, from 0 to `width`, at which spans failed. A failure that was only passed on has none."""
     failed: Bools = columns.status == Status.ERROR
     if not failed.any():
         return []
