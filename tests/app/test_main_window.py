@@ -246,7 +246,7 @@ def test_the_daemons_state_is_shown(home: Path, open_window: Open, qtbot: QtBot)
     window = open_window()
     qtbot.waitUntil(lambda: "is not running" in window.status_line.texts()[0])
     assert window.trace_list.pill.word == "Offline"
-    window._on_status(UP, "")
+    window.show_status(UP, "")
     assert window.status_line.texts()[0] == "Daemon running"
     assert window.empty.sheet.addresses() == [("OTLP/HTTP", "http://127.0.0.1:4318")]
     assert window.trace_list.pill.word == "Listening"

@@ -22,6 +22,7 @@ from traceview.app.main_window import MainWindow
 from traceview.app.services import Services, make_services
 from traceview.app.settings import Settings
 from traceview.app.state.open_run import Source
+from traceview.protocol.control import AgentError, AgentStatus, status
 from traceview.protocol.places import Places, find_places
 
 _RENDER_TIMEOUT_MS: Final = 60_000
@@ -88,8 +89,8 @@ def render_trace(
     """
     app = make_app()
     with TemporaryDirectory(prefix="traceview-") as folder:
-        places = _places_in(Path(folder), store)
-        source = Source(store, store.name, live=False, origin=store)
+        places, live = _places_for(Path(folder), store)
+        source = None if live else Source(store, store.name, live=False, origin=store)
         services = make_services(places, Settings(places.settings), source=source, start_daemon=False)
         services.settings.theme = "dark" if dark else "light"
         window = MainWindow(services)
@@ -100,6 +101,10 @@ def render_trace(
                 _go_to_step(services, step)
             if span is not None:
                 services.selection.select_span(span)
+            if live:
+                window.show_status(*_ask_daemon(places))
+            else:
+                window.status_line.set_file(str(store))
             _settle(app, services)
             if not window.grab().save(str(out), "PNG"):
                 raise RenderError(f"{out} can't be written: check that its folder exists and is yours to write")
@@ -170,9 +175,18 @@ def _wait(begin: Callable[[], None], done: Callable[[], bool], signals: Sequence
         one.disconnect(look)  # type: ignore[attr-defined]
 
 
-def _places_in(folder: Path, store: Path) -> Places:
-    places = find_places({"TRACEVIEW_HOME": str(folder)})
-    return replace(places, store=store)
+def _places_for(folder: Path, store: Path) -> tuple[Places, bool]:
+    """The user's places, but for the settings, which lie in `folder`; and whether the store is the live one."""
+    places = find_places()
+    live = store.absolute() == places.store
+    return replace(places, store=store.absolute(), home=folder, settings=folder / "settings.ini"), live
+
+
+def _ask_daemon(places: Places) -> tuple[AgentStatus | None, str]:
+    try:
+        return status(places), ""
+    except AgentError as error:
+        return None, str(error)
 
 
 def _parser() -> argparse.ArgumentParser:

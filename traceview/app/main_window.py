@@ -150,7 +150,7 @@ class MainWindow(QWidget):
     def _connect_workers(self) -> None:
         services = self.services
         services.tail.problem_changed.connect(self.status_line.set_store_problem)
-        services.daemon.status_changed.connect(self._on_status)
+        services.daemon.status_changed.connect(self.show_status)
         self.status_line.start_requested.connect(services.daemon.start_daemon)
         services.sources.changed.connect(self._on_sources)
         services.sources.opened.connect(services.navigator.show_source)
@@ -165,13 +165,6 @@ class MainWindow(QWidget):
 
     def _on_run(self, run: OpenRun) -> None:
         self.setWindowTitle(f"{run.summary.name} — traceview")
-
-    def _on_status(self, status: AgentStatus | None, error: str) -> None:
-        self._status = status
-        self.status_line.set_status(status, error)
-        self.empty.set_status(status, error)
-        self.settings_sheet.set_text("OTLP/HTTP", otlp_address(status) or "not received")
-        self._refresh_pill()
 
     def _on_source(self, source: Source) -> None:
         self.trace_list.set_source(source)
@@ -207,6 +200,14 @@ class MainWindow(QWidget):
         self.services.filters.type(text)
 
     # What can be done
+
+    def show_status(self, status: AgentStatus | None, error: str) -> None:
+        """Shows how the daemon is; with None, why nothing is known of it."""
+        self._status = status
+        self.status_line.set_status(status, error)
+        self.empty.set_status(status, error)
+        self.settings_sheet.set_text("OTLP/HTTP", otlp_address(status) or "not received")
+        self._refresh_pill()
 
     def show_palette(self) -> None:
         """Opens the command palette."""

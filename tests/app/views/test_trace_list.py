@@ -354,9 +354,19 @@ def test_counters_show_six_figures(summary: MakeSummary, qtbot: QtBot) -> None:
     assert counters.sizeHint().width() > 0
 
 
-def test_percentiles_of_different_units_name_both(summary: MakeSummary) -> None:
-    assert percentiles_text(TraceStats([summary(takes=0.5), summary(at=1, takes=80)])) == "500 ms / 1\u2009m\u200920 s"
-    assert percentiles_text(TraceStats([summary(takes=9.99), summary(at=1, takes=9.99)])) == "10 / 10 s"
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.5, 80, "500 ms / 1.3 m"),
+        (9.99, 9.99, "10 / 10 s"),
+        (100, 100, "1.7 / 1.7 m"),
+        (0.0000421, 7_000, "42 µs / 1.9 h"),
+        (0.9996, 0.9996, "1.0 / 1.0 s"),
+        (0.0000002, 0.0000002, "200 / 200 ns"),
+    ],
+)
+def test_percentiles_fit_a_narrow_column(summary: MakeSummary, low: float, high: float, text: str) -> None:
+    assert percentiles_text(TraceStats([summary(takes=low), summary(at=1, takes=high)])) == text
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,11 @@ class StatusLine(QWidget):
         self._link.setVisible(status is None and bool(error))
         self._refresh()
 
+    def set_file(self, path: str) -> None:
+        """Says that a file is shown and no daemon is asked."""
+        self._daemon = [StatusItem(path)]
+        self._refresh()
+
     def set_store_problem(self, problem: str) -> None:
         """Says what is wrong with the store's file; "" when nothing is."""
         self._store_problem = problem

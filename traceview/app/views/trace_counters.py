@@ -6,7 +6,7 @@ from PySide6.QtCore import QRect, QSize
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from traceview.analysis.figures import duration, money, tokens
+from traceview.analysis.figures import money, tokens
 from traceview.app.models.trace_stats import TraceStats
 from traceview.app.paint import draw_text
 from traceview.app.theme import Theme, theme, ui_font
@@ -15,22 +15,28 @@ _LINE = 36
 _PADDING = 6
 
 
+_UNITS = ((3600e9, "h"), (60e9, "m"), (1e9, "s"), (1e6, "ms"), (1e3, "µs"))
+
+
 def percentiles_text(stats: TraceStats) -> str:
-    """ "5.4 / 31 s": the unit once where both have the same; "–" where nothing has ended."""
-    halves = [stats.percentile(share) for share in (0.5, 0.95)]
-    if halves[0] is None or halves[1] is None:
+    """ "5.4 / 31 s": two digits each, the unit once where both have the same; "–" where nothing has ended."""
+    low, high = stats.percentile(0.5), stats.percentile(0.95)
+    if low is None or high is None:
         return "–"
-    (low, low_unit), (high, high_unit) = (duration(ns, short=True) for ns in (halves[0], halves[1]))
-    low, high = (_two_digits(text) for text in (low, high))
-    return f"{low} / {high} {high_unit}" if low_unit == high_unit else f"{low} {low_unit} / {high} {high_unit}"
+    (low_text, low_unit), (high_text, high_unit) = _coarse(low), _coarse(high)
+    if low_unit == high_unit:
+        return f"{low_text} / {high_text} {high_unit}"
+    return f"{low_text} {low_unit} / {high_text} {high_unit}"
 
 
-def _two_digits(text: str) -> str:
-    """Seconds as two significant digits: 5.42 → 5.4, 31.2 → 31; other figures as they are."""
-    if "." not in text:
-        return text
-    number = float(text)
-    return f"{number:.1f}" if number < 9.95 else f"{number:.0f}"
+def _coarse(ns: int) -> tuple[str, str]:
+    """A duration as two significant digits and a unit; a whole column is too narrow for more."""
+    for size, unit in _UNITS:
+        # From 0.995 of a unit on, two digits of the next smaller one would round up to it.
+        if ns >= 0.995 * size:
+            value = ns / size
+            return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}", unit
+    return str(ns), "ns"
 
 
 class TraceCounters(QWidget):
