@@ -17,7 +17,6 @@ from traceview.protocol.version import VERSION
 from traceview_agent.config import Config
 from traceview_agent.config_sources import ConfigError, load
 
-
 _FLAGS = {"agent.otlp_http_port": "--otlp-port", "agent.durability": "--durability", "agent.log_level": "--verbose"}
 
 

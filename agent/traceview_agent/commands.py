@@ -98,8 +98,9 @@ def config(places: Places, loaded: Loaded, *, as_json: bool) -> int:
         print(json.dumps({"file": str(places.config), "settings": rows}, ensure_ascii=False))
         return 0
     shown = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+    width = min(40, max(map(len, shown.values())))
     for name, value in shown.items():
-        print(f"{name:<22} {value:<12} {loaded.origins.get(name, 'default')}")
+        print(f"{name:<22} {value:<{width}} {loaded.origins.get(name, 'default')}")
     return 0
 
 

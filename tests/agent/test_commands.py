@@ -177,14 +177,11 @@ def test_a_taken_port_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch, caps
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "65536", "٣"])
-def test_a_bad_port_is_wrong_usage(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str
-) -> None:
-    monkeypatch.setenv("TRACEVIEW_OTLP_PORT", port)
+def test_a_bad_port_is_wrong_usage(capsys: pytest.CaptureFixture[str], port: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["status"])
+        main(["start", "--otlp-port", port])
     assert ended.value.code == 2
-    assert "TRACEVIEW_OTLP_PORT" in capsys.readouterr().err
+    assert "is no port" in capsys.readouterr().err
 
 
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,7 +124,7 @@ def log_file(tmp_path: Path) -> Iterator[Path]:
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
     standard = [os.dup(stream.fileno()) for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
-    logs.configure(tmp_path / "agent.log", verbose=True)
+    logs.configure(tmp_path / "agent.log", level="debug")
     yield tmp_path / "agent.log"
     for handler in set(root.handlers) - set(before):
         root.removeHandler(handler)
@@ -144,6 +144,15 @@ def test_a_line_of_the_log_is_one_line_with_keys(log_file: Path) -> None:
     (line,) = log_file.read_text().splitlines()
     assert line.startswith("time=2")
     assert ' level=debug from=test message="a \\"quoted\\"\\nmessage" error="Traceback' in line
+
+
+def test_a_line_of_the_log_can_be_json() -> None:
+    record = logging.LogRecord("traceview_agent.writer", logging.WARNING, "", 0, 'a "%s"\nline', ("secret",), None)
+    line = logs.LineFormatter(lambda text: text.replace("secret", "-"), "json").format(record)
+    said = json.loads(line)
+    assert said.pop("time").endswith("Z")
+    assert said == {"level": "warning", "from": "writer", "message": 'a "-"\nline'}
+    assert "\n" not in line
 
 
 def test_the_log_is_rotated_and_takes_stderr_along(log_file: Path) -> None:

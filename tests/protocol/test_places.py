@@ -35,6 +35,7 @@ def test_a_chosen_home_holds_everything(tmp_path: Path) -> None:
         agent_file=home / "run" / "agent.json",
         log=home / "agent.log",
         settings=home / "settings.ini",
+        config=home / "config.toml",
     )
 
 
@@ -42,6 +43,25 @@ def test_a_home_may_be_written_short_and_relative(user: Path, monkeypatch: pytes
     monkeypatch.chdir(user)
     assert find_places({"TRACEVIEW_HOME": "~/here"}).home == user / "here"
     assert find_places({"TRACEVIEW_HOME": "here"}).home == user / "here"
+
+
+def test_the_config_file_may_say_where_the_store_is(user: Path) -> None:
+    environ = {"TRACEVIEW_HOME": str(user)}
+    config = user / "config.toml"
+    for text, store in [
+        ("[store]\npath = 'sub/a.db'", user / "sub" / "a.db"),
+        ("store.path = '/a.db'", Path("/a.db")),
+        ("store.path = '~/a.db'", user / "a.db"),
+        ("store.path = 1", user / "traces.db"),
+        ("store = 1", user / "traces.db"),
+        ("[agent]", user / "traces.db"),
+        ("no TOML", user / "traces.db"),
+    ]:
+        config.write_text(text)
+        assert find_places(environ).store == store
+    assert find_places({**environ, "TRACEVIEW_STORE": "/b.db"}).store == Path("/b.db")
+    config.write_bytes(b"\xff")
+    assert find_places(environ).store == user / "traces.db"
 
 
 def test_without_a_wish_linux_has_its_folders(user: Path) -> None:

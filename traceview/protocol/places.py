@@ -28,6 +28,7 @@ class Places:
     agent_file: Path
     log: Path
     settings: Path
+    config: Path
 
     def prepare(self) -> None:
         """Makes the home and runtime folders, readable by this user only; raises OSError where that is impossible."""
@@ -38,7 +39,10 @@ class Places:
 
 
 def find_places(environ: os._Environ[str] | dict[str, str] | None = None) -> Places:
-    """The places of this user: `TRACEVIEW_HOME`, `TRACEVIEW_STORE` and `TRACEVIEW_ENDPOINT` win over the defaults."""
+    """The places of this user: `TRACEVIEW_HOME`, `TRACEVIEW_STORE` and `TRACEVIEW_ENDPOINT` win over the defaults.
+
+    Without `TRACEVIEW_STORE`, `path` in the section `[store]` of the home's `config.toml` says where the store is.
+    """
     env = os.environ if environ is None else environ
     chosen = env.get("TRACEVIEW_HOME")
     home = Path(chosen).expanduser().absolute() if chosen else _default_home(env)
@@ -46,14 +50,30 @@ def find_places(environ: os._Environ[str] | dict[str, str] | None = None) -> Pla
     store = env.get("TRACEVIEW_STORE")
     return Places(
         home=home,
-        store=Path(store).expanduser().absolute() if store else home / "traces.db",
+        store=Path(store).expanduser().absolute() if store else _configured_store(home) or home / "traces.db",
         runtime=runtime,
         endpoint=env.get("TRACEVIEW_ENDPOINT") or "ipc://" + str(_short(runtime / "agent.sock")),
         control=_short(runtime / "control.sock"),
         agent_file=runtime / "agent.json",
         log=home / "agent.log",
         settings=home / "settings.ini",
+        config=home / "config.toml",
     )
+
+
+def _configured_store(home: Path) -> Path | None:
+    """What `config.toml` says; None where it says nothing. Its faults are the daemon's to tell: it reads all of it."""
+    try:
+        text = (home / "config.toml").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    import tomllib  # only where there is something to read: the SDK asks for its places at the program's first span
+
+    try:
+        path = tomllib.loads(text)["store"]["path"]
+        return home / Path(path).expanduser()
+    except (LookupError, TypeError, ValueError, RecursionError, RuntimeError):
+        return None
 
 
 def _default_home(env: os._Environ[str] | dict[str, str]) -> Path:
