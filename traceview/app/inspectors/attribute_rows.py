@@ -127,7 +127,7 @@ def shortened(key: str, width: int) -> str:
     if len(key) <= room:
         return key
     head = key[: key.find(".") + 1]
-    head = head if len(head) <= room // 3 else key[: room // 3]
+    head = head if 0 < len(head) <= room // 3 else key[: room // 3]
     return f"{head}…{key[len(key) - room + len(head) + 1 :]}"
 
 
