@@ -155,8 +155,10 @@ def daemon(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
 def child_environment(**changes: str) -> dict[str, str]:
     """The environment of a program that a test runs; its lines count too while coverage is measured."""
     env = {**os.environ, **changes}
-    if coverage.Coverage.current() is not None:
-        env |= {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"), "COVERAGE_FILE": str(ROOT / ".coverage")}
+    measuring = coverage.Coverage.current()
+    if measuring is not None:
+        data = os.path.abspath(measuring.config.data_file)
+        env |= {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"), "COVERAGE_FILE": data}
     return env
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -87,6 +88,21 @@ def test_nothing_is_printed_where_no_logging_is_set_up(endpoint: str, run_progra
         """
     )
     assert (done.out, done.err) == ("", "")
+
+
+@pytest.mark.expects_log
+def test_a_program_that_may_start_no_thread_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with tv.span("s"):
+            pass
+    with tv.span("t"):
+        pass
+    assert tv.flush(0.01) is False
+    recorder.renew().close(1.0)
 
 
 @pytest.mark.expects_log

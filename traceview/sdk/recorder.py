@@ -87,8 +87,16 @@ class Recorder:
         with self._starting:
             if self._thread is not None or self._closed:
                 return
-            self._thread = threading.Thread(target=self._serve, name="traceview sender", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._serve, name="traceview sender", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # No thread is to be had: the interpreter is shutting down, or a limit is reached. Trying at every span
+                # would be dear.
+                self._closed = True
+                guard.report("sender", error)
+                return
+            self._thread = thread
         _close_before_multiprocessing_exits(self)
 
     def _serve(self) -> None:
