@@ -219,6 +219,36 @@ def test_the_future_of_a_replay_is_dimmed(show: Show, runs: ModuleType, selectio
     assert pixel(pane, 0, 50 * MS, lower=10) == DARK.accent
 
 
+def test_labels_of_the_past_are_read_across_the_playhead(show: Show, runs: ModuleType, selection: Selection) -> None:
+    rows = [
+        runs.make_row(0, None, 0, 1_000 * MS),
+        runs.make_row(1, 0, 10 * MS, 20 * MS, detail="a long label that reaches over"),
+        runs.make_row(2, 0, 30 * MS, 1_000 * MS),
+        runs.make_row(3, 0, 400 * MS, 450 * MS, detail="another long label"),
+    ]
+    pane = show(runs.make_run(rows))
+    selection.go_to_moment(3)
+    image = picture(pane)
+
+    def brightest(row: int) -> int:
+        rect = pane.tree.row_rect(row)
+        return max(
+            image.pixelColor(x, y).lightness() for x in range(120, 220) for y in range(rect.top(), rect.bottom())
+        )
+
+    before = brightest(1)
+    selection.go_to_moment(-1)
+    image = picture(pane)
+    assert before == brightest(1)
+    selection.go_to_moment(3)
+    right = range(round(pane.timeline.scale.x(450 * MS)) + 6, round(pane.timeline.scale.x(450 * MS)) + 80)
+    image = picture(pane)
+    rect = pane.tree.row_rect(3)
+    assert (
+        max(image.pixelColor(x, y).lightness() for x in right for y in range(rect.top(), rect.bottom())) < before - 40
+    )
+
+
 def test_the_root_stays_at_the_top_while_its_spans_scroll(show: Show, runs: ModuleType) -> None:
     pane = show(runs.loops(300))
     assert pane.tree.pinned_row() == -1

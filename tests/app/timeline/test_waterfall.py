@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from traceview.app.state.open_run import OpenRun
@@ -395,6 +395,24 @@ def test_a_narrow_pane_has_a_narrower_tree(show: Show, runs: ModuleType) -> None
     pane = show(runs.support_agent())
     pane.resize(800, 400)
     assert pane.tree.width() == 304
+
+
+def test_in_a_narrow_window_the_tree_gives_up_its_tokens(
+    pane: Waterfall, qtbot: QtBot, selection: Selection, runs: ModuleType
+) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    pane.setParent(window)
+    window.resize(1280, 800)
+    pane.setGeometry(40, 40, 902, 600)
+    window.show()
+    QApplication.processEvents()
+    assert pane.tree.width() == 304
+    window.resize(1600, 800)
+    pane.setGeometry(40, 40, 901, 600)
+    QApplication.processEvents()
+    assert pane.tree.width() == 360
+    pane.setParent(None)
 
 
 def test_the_selected_row_is_blue_while_the_keyboard_is_in_the_pane(

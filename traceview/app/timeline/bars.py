@@ -71,6 +71,16 @@ class Bar:
     colors: BarColors
 
 
+@dataclass(frozen=True, slots=True)
+class RowLabel:
+    """The label of a bar, where the bar begins, where the label goes, and its colour."""
+
+    bar_left: int
+    rect: QRect
+    text: str
+    ink: QColor
+
+
 class BarPainter:
     """Paints bars, labels and event dots of the rows of a SpanRows."""
 
@@ -125,15 +135,15 @@ class BarPainter:
 
     # One row
 
-    def paint(self, painter: QPainter, span: int, top: int, frame: Frame, *, selected: bool) -> None:
-        """Paints the bar of a span into the row that begins at `top`."""
+    def paint(self, painter: QPainter, span: int, top: int, frame: Frame, *, selected: bool) -> RowLabel | None:
+        """Paints the bar of a span into the row that begins at `top`; returns its label, which comes over all bars."""
         bar = self.bar(span, frame.scale)
         if bar.right < frame.left or bar.left > frame.right:
             self._paint_pointer(painter, bar, top, frame)
-            return
+            return None
         reach = LABEL_WIDTH + _OUTSIDE
         if bar.right + reach < frame.exposed.left() or bar.left - reach > frame.exposed.right():
-            return
+            return None
         record = self._rows.record(span)
         rect = self._seen(bar.left, bar.right, top + _TOP, frame)
         merged = 0
@@ -149,7 +159,11 @@ class BarPainter:
             self._paint_head(painter, bar, rect)
         dots = self._dots(record, bar, frame)
         self._paint_dots(painter, dots, top)
-        self._paint_label(painter, bar, record, merged, dots, top, frame, selected)
+        return self._label(bar, record, merged, dots, top, frame, selected)
+
+    def paint_label(self, painter: QPainter, label: RowLabel, frame: Frame) -> None:
+        """Paints a label that `paint` has returned."""
+        draw_marked_text(painter, label.rect, label.text, ui_font(12), label.ink, frame.found, self._theme)
 
     @staticmethod
     def _paint_pointer(painter: QPainter, bar: Bar, top: int, frame: Frame) -> None:
@@ -316,21 +330,13 @@ class BarPainter:
         solid = np.minimum(ends[under], stop) - np.maximum(starts[under], begin)
         return bool(np.maximum(solid, 0).sum() <= _SPECKS * (stop - begin))
 
-    def _paint_label(
-        self,
-        painter: QPainter,
-        bar: Bar,
-        record: SpanRow,
-        merged: int,
-        dots: list[Dot],
-        top: int,
-        frame: Frame,
-        selected: bool,
-    ) -> None:
+    def _label(
+        self, bar: Bar, record: SpanRow, merged: int, dots: list[Dot], top: int, frame: Frame, selected: bool
+    ) -> RowLabel | None:
         text = elide(ui_font(12), self.label_text(bar, record, merged), LABEL_WIDTH)
         place = self._place(bar, text, dots, frame) if text else None
         if place is None:
-            return
+            return None
         colors = self._theme
         ink = colors.text1 if selected or place.inside else colors.text2
         if bar.failed and not place.inside:
@@ -338,7 +344,7 @@ class BarPainter:
         elif bar.status is Status.INTERRUPTED and not place.inside:
             ink = colors.interrupted
         rect = QRect(place.left, top, round(text_width(ui_font(12), text)) + 2, ROW)
-        draw_marked_text(painter, rect, text, ui_font(12), ink, frame.found, colors)
+        return RowLabel(bar.left, rect, text, ink)
 
 
 def _pieces(segments: Segments) -> zip[tuple[int, int, int, int]]:

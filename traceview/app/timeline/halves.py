@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 _TREE_WIDTH: Final = 360
 _NARROW_TREE: Final = 304
 _NARROW: Final = 840
+_NARROW_WINDOW: Final = 1360
 _WIDEST: Final = 10_000
 
 
@@ -42,9 +43,14 @@ class Halves(QSplitter):
         self._divide()
 
     def _divide(self) -> None:
-        left = self._chosen or (_TREE_WIDTH if self.width() >= _NARROW else _NARROW_TREE)
+        left = self._chosen or (_NARROW_TREE if self._is_narrow() else _TREE_WIDTH)
         left = min(left, self.width() // 2)
         self.setSizes([left, max(1, self.width() - left - 1)])
+
+    def _is_narrow(self) -> bool:
+        """Whether there is little room; in a narrow window others have already given up theirs for this pane's."""
+        window, pane = self.window(), self.parentWidget()
+        return self.width() < _NARROW or (window is not pane and window.width() < _NARROW_WINDOW)
 
     def _choose(self, place: int, _index: int) -> None:
         self._chosen = place

@@ -16,7 +16,7 @@ from traceview.app.theme import MINIMAP, Theme, theme
 from traceview.app.timeline.geometry import Scale, TimeRange
 from traceview.app.timeline.minimap_image import draw_minimap, error_marks
 from traceview.app.timeline.time_window import ZOOM_STEP, TimeWindow
-from traceview.app.timeline.timeline_view import LEFT_PAD, RIGHT_PAD
+from traceview.app.timeline.timeline_painter import LEFT_PAD, RIGHT_PAD
 from traceview.protocol.records import KINDS
 
 _MARGIN: Final = 2

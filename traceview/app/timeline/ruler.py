@@ -14,7 +14,7 @@ from traceview.app.paint import draw_text, fill_round, text_width
 from traceview.app.theme import COLUMN_HEADER, Theme, theme, ui_font
 from traceview.app.timeline.ticks import find_ticks, round_step, tick_label
 from traceview.app.timeline.time_window import TimeWindow
-from traceview.app.timeline.timeline_view import LEFT_PAD, plot_scale, visible_range
+from traceview.app.timeline.timeline_painter import LEFT_PAD, plot_scale, visible_range
 
 _PILL: Final = 18
 _PILL_PAD: Final = 8
@@ -94,7 +94,8 @@ class Ruler(QWidget):
             text = duration_text(self._rows.now)
             wanted.append((self._rows.now, text, colors.accent, colors.on_accent))
         if self._playhead is not None:
-            wanted.append((self._playhead, self._exact(self._playhead), colors.accent, colors.on_accent))
+            text = duration_text(round(self._playhead))
+            wanted.append((self._playhead, text, colors.accent, colors.on_accent))
         if self._pointer is not None and self._pointer >= 0:
             wanted.append((self._pointer, self._exact(self._pointer), colors.bg4, colors.text1))
         pills: list[tuple[QRect, str, QColor, QColor]] = []

@@ -14,28 +14,14 @@ from PySide6.QtWidgets import QScrollBar, QStyleOptionGraphicsItem, QWidget
 from traceview.app.theme import ROW, Theme, theme
 from traceview.app.timeline.bars import BarPainter, Frame
 from traceview.app.timeline.geometry import Scale, TimeRange
-from traceview.app.timeline.ticks import find_ticks
 from traceview.app.timeline.time_window import ZOOM_STEP, TimeWindow
+from traceview.app.timeline.timeline_painter import TimelinePainter, plot_scale
 from traceview.app.timeline.tree_view import SpanTreeView
 
-LEFT_PAD: Final = 12
-# Room right of the run's end for labels and for the now pill.
-RIGHT_PAD: Final = 60
 _DRAG_FROM: Final = 4
 _NEAR: Final = 6
 _SCROLL_BAR: Final = 9
 _WHEEL_STEP: Final = 120
-_FUTURE: Final = 0.68
-
-
-def plot_scale(window: TimeWindow, width: int) -> Scale:
-    """How the shown times map to the pixels of a pane of this width: timeline, ruler and minimap agree."""
-    return Scale(window.shown, LEFT_PAD, max(1, width - LEFT_PAD - RIGHT_PAD))
-
-
-def visible_range(scale: Scale, width: int) -> TimeRange:
-    """The times from the pane's left edge to its right edge, margins included."""
-    return TimeRange(scale.time(0), scale.time(width))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +84,12 @@ class TimelineView(pg.GraphicsView):  # type: ignore[misc]  # pyqtgraph is not t
         self._tree = tree
         self._window = window
         self._theme = theme(True)
-        self._live = False
-        self._playhead: float | None = None
         self._pointer: QPointF | None = None
         self._pressed: QPointF | None = None
         self._last: QPointF | None = None
         self._drag = _Drag.NONE
         self._area: Area | None = None
-        self.bars = BarPainter(tree.rows, self._theme)
+        self._painter = TimelinePainter(tree)
         self._rows_item, self._overlay = _RowsItem(self), _OverlayItem(self)
         self.addItem(self._rows_item)
         self.addItem(self._overlay)
@@ -143,24 +127,24 @@ class TimelineView(pg.GraphicsView):  # type: ignore[misc]  # pyqtgraph is not t
     def set_theme(self, colors: Theme) -> None:
         """Repaints in other colours."""
         self._theme = colors
-        self.bars.set_theme(colors)
+        self._painter.set_theme(colors)
         self.setBackground(colors.bg1)
         self.refresh()
 
     def set_live(self, live: bool) -> None:
         """Whether the run grows: then a line marks now."""
-        self._live = live
+        self._painter.live = live
         self.refresh()
 
     def set_playhead(self, time: float | None) -> None:
         """Where the replay stands, in ns since the run's start; what comes later is dimmed. None: not replaying."""
-        self._playhead = time
+        self._painter.playhead = time
         self.refresh()
 
     @property
     def playhead(self) -> float | None:
         """Where the replay stands, in ns since the run's start, or None."""
-        return self._playhead
+        return self._painter.playhead
 
     def refresh(self) -> None:
         """Paints again."""
@@ -170,6 +154,11 @@ class TimelineView(pg.GraphicsView):  # type: ignore[misc]  # pyqtgraph is not t
         self.bars.forget()
         self.set_area(None)
         self.refresh()
+
+    @property
+    def bars(self) -> BarPainter:
+        """What paints the bars, and knows where they are."""
+        return self._painter.bars
 
     @property
     def scale(self) -> Scale:
@@ -224,70 +213,7 @@ class TimelineView(pg.GraphicsView):  # type: ignore[misc]  # pyqtgraph is not t
 
     def paint_rows(self, painter: QPainter, exposed: QRect) -> None:
         """Paints grid, rows and lines as far as they are exposed."""
-        tree, frame = self._tree, self._frame(exposed)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        visible = tree.visible_rows()
-        for row in {tree.hovered, tree.current} & set(visible):
-            self._paint_wash(painter, row, tree.row_rect(row).top())
-        self._paint_grid(painter, frame, exposed)
-        for row in visible:
-            top = tree.row_rect(row).top()
-            if top < exposed.bottom() + 1 and top + ROW > exposed.top():
-                self._paint_row(painter, row, top, frame)
-        self._paint_pinned(painter, frame)
-        self._paint_lines(painter, frame.scale)
-
-    def _paint_wash(self, painter: QPainter, row: int, top: int) -> None:
-        colors = self._theme
-        color = colors.hover
-        if row == self._tree.current:
-            color = colors.selection if self._tree.pane_focused else colors.bg4
-        painter.fillRect(0, top, self.viewport().width(), ROW, color)
-
-    def _paint_grid(self, painter: QPainter, frame: Frame, exposed: QRect) -> None:
-        if not self._tree.rows.span_count:
-            return
-        width = self.viewport().width()
-        for tick in find_ticks(visible_range(frame.scale, width), width):
-            if tick.time >= 0:
-                painter.fillRect(
-                    round(frame.scale.x(tick.time)), exposed.top(), 1, exposed.height(), self._theme.border
-                )
-
-    def _paint_row(self, painter: QPainter, row: int, top: int, frame: Frame) -> None:
-        span = self._tree.rows.span_at(row)
-        if span >= 0:
-            self.bars.paint(painter, span, top, frame, selected=row == self._tree.current)
-            return
-        painter.setPen(QPen(self._theme.border_strong, 1, Qt.PenStyle.DashLine))
-        middle = top + ROW // 2
-        painter.drawLine(LEFT_PAD, middle, self.viewport().width() - 8, middle)
-
-    def _paint_pinned(self, painter: QPainter, frame: Frame) -> None:
-        row = self._tree.pinned_row()
-        if row < 0:
-            return
-        width = self.viewport().width()
-        painter.fillRect(0, 0, width, ROW, self._theme.bg1)
-        if row in (self._tree.current, self._tree.hovered):
-            self._paint_wash(painter, row, 0)
-        self._paint_grid(painter, frame, QRect(0, 0, width, ROW))
-        self._paint_row(painter, row, 0, frame)
-        painter.fillRect(0, ROW - 1, width, 1, self._theme.border_strong)
-
-    def _paint_lines(self, painter: QPainter, scale: Scale) -> None:
-        """The now line of a live run; the playhead, and the future dimmed behind it."""
-        height, width = self.viewport().height(), self.viewport().width()
-        if self._live:
-            now = QColor(self._theme.accent)
-            now.setAlphaF(0.55)
-            painter.fillRect(round(scale.x(self._tree.rows.now)), 0, 1, height, now)
-        if self._playhead is not None:
-            x = round(scale.x(self._playhead))
-            dim = QColor(self._theme.bg1)
-            dim.setAlphaF(_FUTURE)
-            painter.fillRect(max(0, x), 0, max(0, width - max(0, x)), height, dim)
-            painter.fillRect(x - 1, 0, 2, height, self._theme.accent)
+        self._painter.paint(painter, self._frame(exposed), self.viewport().height())
 
     def paint_overlay(self, painter: QPainter) -> None:
         """Paints the time cursor and the selected area."""
