@@ -285,7 +285,6 @@ def test_few_open_files_make_programs_wait_but_do_not_end_it(foreground: Any, st
 
 
 def test_idle_it_costs_next_to_nothing(foreground: Any) -> None:
-    foreground().kill()  # the first makes the store, which takes memory once
     process = psutil.Process(foreground().pid)
     control.status(find_places())
     before = process.cpu_times()

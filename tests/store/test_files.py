@@ -23,6 +23,7 @@ from traceview.protocol.records import Facts, SpanPart
 from traceview.store import StoreError, StoreReader, StoreWriter, export_store
 from traceview.store.columns import SPAN_COLUMNS, TRACE_COLUMNS
 from traceview.store.driver import driver
+from traceview.store.fresh import SCRIPT
 from traceview.store.identity import APPLICATION_ID, SCHEMA_VERSION
 from traceview.store.migrate import MIGRATIONS, migrate
 from traceview.store.opening import _publish
@@ -301,6 +302,48 @@ def test_the_migrations_lead_to_the_schema(tmp_path):
     for table in METADATA.tables:
         assert strict[table], table
         assert bool(kinds[table]) == (METADATA.tables[table].dialect_options["sqlite"]["with_rowid"] is False)
+
+
+def dump(connection: Any) -> str:
+    """The statements that make the store behind the connection: its tables, its indexes, and their rows."""
+    lines = []
+    made = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC, name"
+    ).fetchall()
+    lines += [f"{sql};" for _, _, sql in made]
+    for kind, name, _ in made:
+        for row in connection.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall() if kind == "table" else ():
+            values = ", ".join(f"'{value}'" if isinstance(value, str) else str(value) for value in row)
+            lines.append(f'INSERT INTO "{name}" VALUES ({values});')
+    return "\n".join(lines) + "\n"
+
+
+def test_a_new_store_is_exactly_what_the_migrations_make(tmp_path):
+    migrated, made = tmp_path / "migrated.db", tmp_path / "made.db"
+    migrate(migrated, 0)
+    StoreWriter(made, understand).close()
+    dumps, pragmas = [], []
+    for path in (migrated, made):
+        connection = driver().connect(str(path))
+        dumps.append(dump(connection))
+        names = ("application_id", "user_version", "page_size", "auto_vacuum", "journal_mode", "encoding")
+        pragmas.append([connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names])
+        connection.close()
+    assert dumps[0] == SCRIPT.read_text(encoding="utf-8"), f"put this into {SCRIPT}:\n{dumps[0]}"
+    assert dumps[0] == dumps[1]
+    assert pragmas[0] == pragmas[1]
+
+
+def test_making_a_store_loads_neither_sqlalchemy_nor_alembic(tmp_path):
+    script = f"""
+        import sys
+        from pathlib import Path
+        from traceview.store import StoreWriter
+        StoreWriter(Path({str(tmp_path / "a.db")!r}), None).close()
+        print([name for name in ("sqlalchemy", "alembic") if name in sys.modules])
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(script)], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_the_columns_that_travel_are_those_of_the_tables():

@@ -1,4 +1,4 @@
-"""Creates a store, or brings an older one up to date: in one transaction, after a backup; alembic does the steps."""
+"""Brings an older store (or a file without tables) up to date: in one transaction, after a backup, by alembic."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from traceview.store.driver import driver
+from traceview.store.fresh import NEW_FILE
 from traceview.store.identity import APPLICATION_ID, SCHEMA_VERSION
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-# These can't be changed later. 8 KiB pages were measured 10 % faster than 4 KiB.
-_NEW_FILE: Final = ("PRAGMA page_size = 8192", "PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def migrate(
@@ -29,7 +28,7 @@ def migrate(
     """
     if found:
         _back_up(path, found)
-    engine = _engine(path, () if found else (*_NEW_FILE, f"PRAGMA journal_mode = {journal}"))
+    engine = _engine(path, () if found else (*NEW_FILE, f"PRAGMA journal_mode = {journal}"))
     try:
         with engine.connect() as connection, connection.begin():
             if connection.exec_driver_sql("PRAGMA user_version").scalar() != found:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from traceview.store.driver import driver
 from traceview.store.errors import StoreError, explain
+from traceview.store.fresh import make_store
 from traceview.store.identity import SCHEMA_VERSION, schema_version
 
 Durability = Literal["process", "power"]
@@ -108,15 +109,13 @@ def _prepare_writing(connection: Any, durability: Durability, journal: Journal) 
 
 def _create(path: Path, journal: Journal) -> None:
     """Makes the store beside its place and moves it there when it is whole: nobody ever sees half a store."""
-    from traceview.store.migrate import migrate
-
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.new")
     partial.unlink(missing_ok=True)
     try:
         # For this user only; SQLite gives its -wal and -shm the same rights.
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        migrate(partial, 0, journal=journal)
+        make_store(partial, journal=journal)
         _publish(partial, path)
     finally:
         partial.unlink(missing_ok=True)
