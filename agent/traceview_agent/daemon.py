@@ -31,6 +31,7 @@ from traceview_agent.meters import Meters
 from traceview_agent.metrics import Metrics
 from traceview_agent.otlp_http import OtlpHttp
 from traceview_agent.redaction import Redaction
+from traceview_agent.span_batch import SpanBatch
 from traceview_agent.status_pages import StatusPages
 from traceview_agent.writer import Durability, Settled, Writer
 from traceview_agent.zmq_receiver import ZmqReceiver
@@ -106,6 +107,7 @@ class Daemon:
         meters, intake, redaction, bodies = self._meters, self._intake, self._redaction, Bodies()
         pages = (
             StatusPages(Metrics(meters, intake, redaction, self.status), self._problem),
+            SpanBatch(intake, meters, redaction, bodies, self._problem),
             OtlpHttp(intake, meters, redaction, bodies, self._problem),  # takes every path: the last
         )
         return HttpServer(self._options.otlp_port, Guard("otlp-http", meters), pages)

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from traceview_agent.admission import TurnedAway
 from traceview_agent.bounded_body import BodyDamaged, BodyTooLarge, BoundedBody, UnknownEncoding
 from traceview_agent.meters import Refusal
 
@@ -30,6 +31,11 @@ class Refused(Exception):
     def headers(self) -> dict[str, str]:
         """Retry-After (in seconds) where the request may come again."""
         return {"Retry-After": "1"} if self.status in (429, 503) else {}
+
+
+def turned_away(away: TurnedAway) -> Refused:
+    """What a request is told that may come again: 429 while the daemon is behind, 503 while it can't store."""
+    return Refused(429 if away.reason == "behind" else 503, away.reason, str(away))
 
 
 class Bodies:

@@ -12,7 +12,7 @@ from traceview.formats import FormatError
 from traceview.formats.otlp import DecodedRequest, decode_request
 from traceview_agent import otlp_answers as answers
 from traceview_agent.admission import Admission, TurnedAway
-from traceview_agent.http_bodies import Bodies, Refused
+from traceview_agent.http_bodies import Bodies, Refused, turned_away
 from traceview_agent.intake import Intake
 from traceview_agent.meters import Meters
 from traceview_agent.redaction import Redaction
@@ -64,7 +64,7 @@ class OtlpHttp:
             except FormatError as error:
                 raise Refused(400, "undecodable", str(error)) from error
             except TurnedAway as away:
-                raise Refused(429 if away.reason == "behind" else 503, away.reason, str(away)) from away
+                raise turned_away(away) from away
         return answers.encode_answer(media, decoded.rejected, decoded.message)
 
 
