@@ -180,6 +180,22 @@ def test_a_value_is_written_as_far_as_it_is_needed(view: TextView, qtbot: QtBot,
     assert view.whole
 
 
+def test_what_was_asked_of_one_text_is_not_done_to_the_next(
+    view: TextView, qtbot: QtBot, clipboard: Callable[[], str]
+) -> None:
+    view.set_value(list(range(200_000)))
+    view.copy_all()
+    view.set_value(list(range(100_000)))
+    view.look_for("99999")
+    qtbot.waitUntil(lambda: view.whole)
+    assert clipboard() == ""
+    view.look_for("")
+    view.set_value(list(range(150_000)))
+    view.copy_all()
+    view.set_value(list(range(150_001)), again=True)
+    qtbot.waitUntil(lambda: clipboard().endswith("150000\n]"))
+
+
 def test_a_search_in_a_value_s_text_first_writes_it(view: TextView, qtbot: QtBot) -> None:
     view.set_value(list(range(200_000)))
     view.look_for("199999")

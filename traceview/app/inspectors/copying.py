@@ -39,6 +39,7 @@ class Copier(QObject):
         if isinstance(value, str):
             self.copy_text(value)
             return
+        self._writing.stop()
         text, whole = json_text(value, _AT_ONCE)
         if whole:
             self.copy_text(text)

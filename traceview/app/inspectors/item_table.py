@@ -18,7 +18,7 @@ from traceview.app.painted_rows import PaintedRows
 from traceview.app.theme import COLUMN_HEADER, ROW, Theme, ui_font
 
 _DETAIL_SHARE = 0.4
-_DETAIL_LEAST = 120
+_DETAIL_LEAST = 72
 
 
 class ItemRows(PaintedRows):
@@ -113,8 +113,7 @@ class ItemTable(QWidget):
         self._place_strip()
 
     def _share_height(self) -> None:
-        height = max(_DETAIL_LEAST, int(self.height() * _DETAIL_SHARE))
-        self.detail.setFixedHeight(height)
+        self.detail.setFixedHeight(max(_DETAIL_LEAST, int(self.height() * _DETAIL_SHARE)))
         # Few rows leave their room to nobody: the details follow at once.
         self.rows.setMaximumHeight(self.rows.row_count() * self.rows.row_height)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,11 +47,9 @@ class TextView(QWidget):
 
     Signals:
         window_moved(): another part of the text is shown.
-        completed(): the whole text of a value has been written.
     """
 
     window_moved = Signal()
-    completed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,6 +58,7 @@ class TextView(QWidget):
         self._pieces: Iterator[str] | None = None
         self._window = TextWindow(0, 0, "", ())
         self._writing = Sliced(self)
+        self._then: list[Callable[[], None]] = []
         self.finder = Finder(self)
         self.edit = _PlainText(self)
         self._set_up_edit()
@@ -123,24 +122,28 @@ class TextView(QWidget):
 
     def set_text(self, text: str, *, again: bool = False) -> None:
         """Shows a text from its beginning, or (`again`) a newer one of the same thing where one is."""
-        self._writing.stop()
-        self._pieces = None
-        self._replace(text, again=again)
+        self._take(text, None, again=again)
 
     def set_value(self, value: Any, *, again: bool = False) -> None:
         """Shows a value as indented JSON; its first 64 kB are written now, the rest when it is asked for."""
-        self._writing.stop()
         pieces = json_pieces(value)
         text, length = [], 0
         for piece in pieces:
             text.append(piece)
             length += len(piece)
             if length > _FIRST:
-                self._pieces = pieces
-                break
-        else:
-            self._pieces = None
-        self._replace("".join(text), again=again)
+                self._take("".join(text), pieces, again=again)
+                return
+        self._take("".join(text), None, again=again)
+
+    def _take(self, text: str, pieces: Iterator[str] | None, *, again: bool) -> None:
+        """Takes over a text and what will be written after it. What was asked of another text is not done to this."""
+        self._writing.stop()
+        self._pieces = pieces
+        then, self._then = (self._then if again else []), []
+        self._replace(text, again=again)
+        for wish in then:
+            wish()
 
     def look_for(self, wanted: str) -> None:
         """Marks all places where this stands, and goes to the first at or after what is seen."""
@@ -169,8 +172,7 @@ class TextView(QWidget):
         if self.whole:
             QGuiApplication.clipboard().setText(encodable(self._text))
         else:
-            self.completed.connect(self.copy_all, Qt.ConnectionType.SingleShotConnection)
-            self._write_rest()
+            self._write_rest(self.copy_all)
 
     def save(self) -> None:
         """Asks for a file and saves the whole text in it."""
@@ -184,8 +186,7 @@ class TextView(QWidget):
     def save_to(self, file: str) -> None:
         """Saves the whole text in a file as UTF-8; what UTF-8 can't carry is written as �."""
         if not self.whole:
-            self.completed.connect(lambda: self.save_to(file), Qt.ConnectionType.SingleShotConnection)
-            self._write_rest()
+            self._write_rest(lambda: self.save_to(file))
             return
         try:
             Path(file).write_text(encodable(self._text), encoding="utf-8", newline="")
@@ -232,18 +233,19 @@ class TextView(QWidget):
         self._mark()
         self.window_moved.emit()
 
-    def _write_rest(self) -> None:
+    def _write_rest(self, then: Callable[[], None] | None = None) -> None:
+        """Writes a value's text to its end, between events, and does `then` what had to wait for that."""
+        if then is not None:
+            self._then.append(then)
         if self._pieces is None or self._writing.running:
             return
         written = [self._text]
 
         def after_slice(ended: bool) -> None:
             if ended:
-                self._pieces = None
-                self._replace("".join(written), again=True)
+                self._take("".join(written), None, again=True)
                 if self._wanted and not self.finder.hits:
                     self.look_for(self._wanted)
-                self.completed.emit()
             else:
                 self.footer.say("Writing …")
 
