@@ -64,6 +64,8 @@ def event_tree(events: Sequence[Event]) -> JsonTree:
 class EventRows(TreeRows):
     """The rows of `event_tree`."""
 
+    guides_from = _LEFT + _TIME + 10
+
     def __init__(self) -> None:
         super().__init__("Events")
         self._events: tuple[Event, ...] = ()

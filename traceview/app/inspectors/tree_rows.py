@@ -26,7 +26,7 @@ _ACTIONS: Final = 52
 
 
 class TreeRows(PaintedRows):
-    """The visible rows of a JsonTree.
+    """The visible rows of a JsonTree. `guides_from` is where the leftmost indent guide stands.
 
     Signals:
         toggled(): a row was opened or closed.
@@ -39,6 +39,8 @@ class TreeRows(PaintedRows):
     opened = Signal(int)
     copy_wanted = Signal(int)
     menu_wanted = Signal(int, QPoint)
+
+    guides_from = _LEFT + 8
 
     def __init__(self, name: str) -> None:
         super().__init__(ROW)
@@ -95,7 +97,7 @@ class TreeRows(PaintedRows):
         node = self.tree.rows[row]
         left = self.indent(node)
         beyond = INDENT * node.depth > left
-        self._paint_guides(painter, rect, _LEFT + 8 + (2 * INDENT if beyond else 0), left)
+        self._paint_guides(painter, rect, self.guides_from + (2 * INDENT if beyond else 0), left)
         if beyond:
             draw_text(painter, rect.adjusted(_LEFT, 0, 0, 0), str(node.depth), ui_font(11), self._theme.text3)
         if node.can_open:
