@@ -22,6 +22,7 @@ from traceview.app.timeline.geometry import (
     Scale,
     Segments,
     bar_edges,
+    find_times,
     merge_bars,
     place_dots,
     place_label,
@@ -325,7 +326,7 @@ class BarPainter:
         begin = frame.scale.time(max(bar.left, frame.left + 4))
         stop = begin + (width + 2 * LABEL_INSET) / frame.scale.pixels_per_ns
         starts, ends, _ = self._gaps_of(bar.span)
-        first, last = np.searchsorted(ends, (begin, stop))
+        first, last = find_times(ends, np.array((begin, stop)))
         under = slice(int(first), int(last) + 1)
         solid = np.minimum(ends[under], stop) - np.maximum(starts[under], begin)
         return bool(np.maximum(solid, 0).sum() <= _SPECKS * (stop - begin))

@@ -139,11 +139,11 @@ def merge_bars(
     """
     zero = scale.x(0)
     begin = float(zero + np.floor((visible[0] - zero) / cell) * cell)
-    first, stop = np.searchsorted(starts, (np.ceil(scale.time(begin)), np.ceil(scale.time(visible[1]))))
+    first, stop = find_times(starts, np.array((scale.time(begin), scale.time(visible[1]))))
     early = _open_at(starts, ends, latest, scale.time(begin), int(first))
     if stop - first > _MANY:
         edges = np.arange(begin, visible[1] + cell, cell)
-        cuts = np.searchsorted(starts, np.ceil(scale.shown.start + (edges - scale.left) / scale.pixels_per_ns))
+        cuts = find_times(starts, scale.shown.start + (edges - scale.left) / scale.pixels_per_ns)
         filled = np.flatnonzero(np.diff(cuts))
         at, counts, alone = cuts[filled], np.diff(cuts)[filled], early
         stops = latest[at + counts - 1]
@@ -155,6 +155,14 @@ def merge_bars(
     ones = np.ones(len(alone), np.int64)
     blocks = _join_blocks(_segments(scale, starts[at], stops, at, counts, cell))
     return _segments(scale, starts[alone], ends[alone], alone, ones, cell).followed_by(blocks)
+
+
+def find_times(sorted_times: Ints, wanted: Floats) -> Ints:
+    """Where in sorted times the wanted ones would stand: each before all that are not earlier.
+
+    numpy would turn a million integers into floats, in every frame, to compare them with a few floats.
+    """
+    return np.searchsorted(sorted_times, np.ceil(wanted).astype(np.int64))
 
 
 def _group(bars: Ints, cells: Floats, ends: Ints) -> tuple[Ints, Ints, Ints]:
@@ -174,7 +182,7 @@ def _segments(scale: Scale, starts: Ints, ends: Ints, first: Ints, counts: Ints,
 
 def _open_at(starts: Ints, ends: Ints, latest: Ints, time: float, before: int) -> Ints:
     """Which bars that opened before index `before` are still open at a time; a few hundred at most: they overlap."""
-    first = min(before, int(np.searchsorted(latest, time)))
+    first = min(before, int(find_times(latest, np.array((time,)))[0]))
     return first + np.flatnonzero(ends[first:before] >= time)[:200]
 
 

@@ -52,7 +52,6 @@ class Minimap(QWidget):
         self._theme = theme(True)
         self._playhead: float | None = None
         self._image: QImage | None = None
-        self._marks: list[int] = []
         self._image_end = 1.0
         self._grab = _Grab.NONE
         self._pressed_x = 0.0
@@ -128,33 +127,33 @@ class Minimap(QWidget):
             painter.fillRect(rect, veil)
 
     def _paint_run(self, painter: QPainter, trough: QRect) -> None:
-        inner = trough.adjusted(0, _PADDING, 0, -_PADDING)
         whole = self._window.whole.end
         ratio = self.devicePixelRatioF()
-        wanted = QSize(round(inner.width() * ratio), round(inner.height() * ratio))
+        wanted = QSize(round(trough.width() * ratio), round(trough.height() * ratio))
         fresh = self._image is not None and self._image.size() == wanted
         if not fresh or abs(whole - self._image_end) > _STALE * whole:
             self._draw_image(wanted, whole, ratio)
         assert self._image is not None, "just made"
-        squeezed = self._image_end / whole
-        painter.drawImage(
-            QRect(inner.left(), inner.top(), round(inner.width() * squeezed), inner.height()), self._image
-        )
-        # Marks that would cover the run shrink to feet.
-        height = trough.height() if len(self._marks) * _FEET_FROM < inner.width() * ratio else _FOOT
-        for mark in self._marks:
-            x = min(inner.left() + round(mark / ratio * squeezed), trough.right() - 1)
-            painter.fillRect(x, trough.bottom() + 1 - height, 2, height, self._theme.error)
+        width = round(trough.width() * self._image_end / whole)
+        painter.drawImage(QRect(trough.left(), trough.top(), width, trough.height()), self._image)
 
     def _draw_image(self, size: QSize, end: float, ratio: float) -> None:
         columns = self._rows.columns
         assert columns is not None, "there are spans"
         palette = np.array([self._theme.kind(kind).fill.rgba() for kind in KINDS], np.uint32)
         width, height = size.width(), size.height()
-        picture = draw_minimap(columns, self._rows.now, end, (width, height), palette, max(1, round(_LANE * ratio)))
+        padding, lane = round(_PADDING * ratio), max(1, round(_LANE * ratio))
+        picture = np.zeros((height, width), np.uint32)
+        inner = draw_minimap(columns, self._rows.now, end, (width, height - 2 * padding), palette, lane)
+        picture[padding : padding + len(inner)] = inner
+        marks = error_marks(columns, self._rows.now, end, width)
+        # Marks that would cover the run shrink to feet.
+        top = 0 if len(marks) * _FEET_FROM < width else height - round(_FOOT * ratio)
+        for mark in marks:
+            left = max(0, min(mark, width - lane))
+            picture[top:, left : left + lane] = self._theme.error.rgba()
         # A copy, since QImage does not keep the array alive.
         self._image = QImage(picture.tobytes(), width, height, 4 * width, QImage.Format.Format_ARGB32).copy()
-        self._marks = error_marks(columns, self._rows.now, end, width)
         self._image_end = end
 
     # Mouse

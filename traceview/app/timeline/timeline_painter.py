@@ -55,11 +55,8 @@ class TimelinePainter:
         """Paints what of the view is exposed."""
         tree, exposed = self._tree, frame.exposed
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        rows = [
-            (row, tree.row_rect(row).top())
-            for row in tree.visible_rows()
-            if tree.row_rect(row).top() <= exposed.bottom() and tree.row_rect(row).bottom() >= exposed.top()
-        ]
+        tops = ((row, row * ROW - tree.scroll_y) for row in tree.visible_rows())
+        rows = [(row, top) for row, top in tops if exposed.top() - ROW < top <= exposed.bottom()]
         self._paint_band(painter, frame, rows, QRect(0, 0, frame.right, height))
         pinned = tree.pinned_row()
         if pinned >= 0 and exposed.top() < ROW:
