@@ -74,6 +74,16 @@ def test_picking_a_run_ends_following_and_following_again_opens_the_newest(
     qtbot.waitUntil(lambda: _open_name(services) == "three")
 
 
+def test_looking_into_a_run_ends_following(writer: StoreWriter, services: Services, qtbot: QtBot) -> None:
+    writer.apply(_trace("one").parts)
+    qtbot.waitUntil(lambda: _open_name(services) == "one")
+    services.selection.select_span(_trace("one").parts[1].span_id)
+    assert not services.navigator.following
+    writer.apply(_trace("two", 1).parts)
+    qtbot.waitUntil(lambda: services.model.total == 2)
+    assert _open_name(services) == "one"
+
+
 def test_a_trace_asked_for_is_waited_for(writer: StoreWriter, services: Services, qtbot: QtBot) -> None:
     services.navigator.wait_for(_trace("late").trace_id)
     writer.apply(_trace("other", 5).parts)

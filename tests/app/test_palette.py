@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -11,7 +12,7 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from traceview.app.actions import Action
-from traceview.app.palette import Entry, Palette, fuzzy, rank
+from traceview.app.palette import Entry, Palette, command_entries, file_entries, fuzzy, rank, run_entries
 from traceview.app.theme import theme
 from traceview.protocol.records import TraceSummary
 
@@ -79,13 +80,14 @@ def opened(qtbot: QtBot, summary: MakeSummary, qapp_look: object) -> Opened:
         Action("zoom", "Zoom in", ("W",), lambda: done.append("zoom"), enabled=lambda: False),
     ]
     traces = [summary(at=1, preview="Where is my parcel?"), summary("nightly", at=0)]
-    palette.open(actions, traces, done.append)
+    files = [Path("/data/run.json")]
+    palette.open([*command_entries(actions), *file_entries(files, done.append), *run_entries(traces, done.append)])
     return Opened(window, palette, done)
 
 
 def test_it_offers_what_can_be_done_and_the_runs(opened: Opened) -> None:
     texts = [match.entry.text for match in opened.palette.matches()]
-    assert texts == ["Next theme", "All keys", "Where is my parcel?", "nightly"]
+    assert texts == ["Next theme", "All keys", "Open run.json", "Where is my parcel?", "nightly"]
     assert not opened.window.grab().isNull()
 
 
@@ -104,6 +106,12 @@ def test_typing_narrows_and_a_run_can_be_opened(opened: Opened, qtbot: QtBot, su
     opened.window.grab()
     qtbot.keyClick(opened.palette.field.edit, Qt.Key.Key_Return)
     assert opened.done == [summary(at=1).trace_id]
+
+
+def test_a_file_opened_lately_is_opened_again(opened: Opened, qtbot: QtBot) -> None:
+    qtbot.keyClicks(opened.palette.field.edit, "run.json")
+    qtbot.keyClick(opened.palette.field.edit, Qt.Key.Key_Return)
+    assert opened.done == [Path("/data/run.json")]
 
 
 def test_a_text_that_fits_nothing_becomes_a_filter(opened: Opened, qtbot: QtBot) -> None:
@@ -130,7 +138,7 @@ def test_escape_and_a_click_beside_close_it_and_give_the_keyboard_back(opened: O
     qtbot.keyClick(opened.palette.field.edit, Qt.Key.Key_Escape)
     assert not opened.palette.isVisible()
     qtbot.waitUntil(field.hasFocus)
-    opened.palette.open([], [], lambda _: None)
+    opened.palette.open([])
     assert opened.palette.isVisible()
     qtbot.mouseClick(opened.palette.frame, Qt.MouseButton.LeftButton, pos=QPoint(3, 3))
     assert opened.palette.isVisible()

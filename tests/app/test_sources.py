@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from traceview.app.sources import Sources
 from traceview.app.state.open_run import Source
 from traceview.conventions import facts
 from traceview.formats import encode_json
+from traceview.protocol.control import ask, ensure_agent
 from traceview.protocol.places import find_places
 from traceview.store import StoreReader, StoreWriter
 from traceview.testing import build_trace
@@ -169,6 +171,34 @@ def test_keeping_without_a_daemon_says_what_to_do(home: Path, sources: Sources, 
     with qtbot.waitSignal(sources.failed) as failed:
         sources.keep(source)
     assert "traceview-agent start" in failed.args[0]
+
+
+def test_keeping_copies_the_file_into_the_live_store(
+    home: Path, sources: Sources, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACEVIEW_OTLP_PORT", "0")
+    places = find_places()
+    source = _open(sources, qtbot, _otlp(home))
+    ensure_agent(places)
+    try:
+        with qtbot.waitSignal(sources.noticed, timeout=20_000) as noticed:
+            sources.keep(source)
+    finally:
+        ask(places, "stop")
+    assert noticed.args == ["run.json is in the live store now: 1 trace"]
+    reader = StoreReader(places.store)
+    assert [trace.trace_id for trace in reader.traces()] == [build_trace("a").trace_id]
+    reader.close()
+
+
+def test_what_was_left_out_of_a_file_is_told(home: Path, sources: Sources, qtbot: QtBot) -> None:
+    document = json.loads(encode_json(build_trace("plan > search").parts))
+    del document["resourceSpans"][0]["scopeSpans"][0]["spans"][1]["spanId"]
+    (home / "odd.json").write_text(json.dumps(document))
+    with qtbot.waitSignal(sources.noticed, timeout=10_000) as noticed:
+        sources.open(home / "odd.json")
+    assert noticed.args[0].startswith("1 span of odd.json was left out: ")
+    qtbot.waitUntil(lambda: len(sources.all()) == 2)
 
 
 @pytest.mark.parametrize("name", ["out.traceview", "out.json"])

@@ -22,7 +22,7 @@ from traceview.app.actions import keys_text
 from traceview.app.commands import Commands
 from traceview.app.files import FileDialogs
 from traceview.app.icons import icon
-from traceview.app.palette import Palette
+from traceview.app.palette import Palette, command_entries, file_entries, run_entries
 from traceview.app.services import Services
 from traceview.app.settings import THEMES
 from traceview.app.state.open_run import OpenRun, Source
@@ -212,9 +212,10 @@ class MainWindow(QWidget):
     def show_palette(self) -> None:
         """Opens the command palette."""
         services = self.services
-        self.palette_sheet.open(
-            list(self.commands.actions), services.model.recent(_RECENT_RUNS), services.navigator.pick
-        )
+        entries = command_entries(self.commands.actions)
+        entries += file_entries(services.settings.recent_files(), lambda file: self.files.open([file]))
+        entries += run_entries(services.model.recent(_RECENT_RUNS), services.navigator.pick)
+        self.palette_sheet.open(entries)
 
     def show_keys(self) -> None:
         """Shows all keys."""

@@ -41,6 +41,8 @@ class Navigator(QObject):
         self._loaded = False
         tail.traces_read.connect(self._take_traces)
         tail.run_read.connect(self._take_run)
+        # Who looks into a run does not want another one in its place.
+        selection.span_selected.connect(lambda span_id: self.follow(False) if span_id is not None else None)
 
     @property
     def trace_id(self) -> bytes | None:

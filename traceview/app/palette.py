@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QRect, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter
@@ -89,6 +91,34 @@ def rank(typed: str, entries: Sequence[Entry]) -> list[Match]:
     return matches[:_MOST]
 
 
+def command_entries(actions: Iterable[Action]) -> list[Entry]:
+    """The commands that can be given now."""
+    return [
+        Entry(action.text, action.group, action.slot, keys_text(action.keys[0]) if action.keys else "")
+        for action in actions
+        if action.text and action.enabled()
+    ]
+
+
+def run_entries(traces: Iterable[TraceSummary], show: Callable[[bytes], object]) -> list[Entry]:
+    """Runs, which `show` opens."""
+    now = time.time_ns()
+    return [
+        Entry(
+            trace.preview or trace.name,
+            f"{trace.name} · {age(trace.start_ns, now)}",
+            partial(show, trace.trace_id),
+            status=trace.status,
+        )
+        for trace in traces
+    ]
+
+
+def file_entries(files: Iterable[Path], show: Callable[[Path], object]) -> list[Entry]:
+    """Files opened lately, which `show` opens again."""
+    return [Entry(f"Open {file.name}", str(file.parent), partial(show, file)) for file in files]
+
+
 class Palette(Overlay):
     """Shows what fits while one types; Up and Down choose, Return does it.
 
@@ -119,23 +149,9 @@ class Palette(Overlay):
         self.field.set_theme(colors)
         self.list.set_theme(colors)
 
-    def open(self, actions: Sequence[Action], traces: Sequence[TraceSummary], show: Callable[[bytes], object]) -> None:
-        """Offers these commands, and these runs, which `show` opens."""
-        now = time.time_ns()
-        self._entries = [
-            Entry(action.text, action.group, action.slot, keys_text(action.keys[0]) if action.keys else "")
-            for action in actions
-            if action.text and action.enabled()
-        ]
-        self._entries += [
-            Entry(
-                trace.preview or trace.name,
-                f"{trace.name} · {age(trace.start_ns, now)}",
-                lambda trace_id=trace.trace_id: show(trace_id),  # type: ignore[misc]
-                status=trace.status,
-            )
-            for trace in traces
-        ]
+    def open(self, entries: Sequence[Entry]) -> None:
+        """Offers these entries."""
+        self._entries = list(entries)
         self.field.set_text("")
         self._show_matches("")
         self.popup()

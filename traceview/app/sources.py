@@ -166,7 +166,8 @@ class Sources(QObject):
             if not done:
                 _delete_store(target)
         if rejected:
-            self.noticed.emit(f"{rejected:,} spans of {file.name} were left out: {message}")
+            spans = "1 span of {} was" if rejected == 1 else f"{rejected:,} spans of {{}} were"
+            self.noticed.emit(f"{spans.format(file.name)} left out: {message}")
         return target
 
     def _temporary_store(self) -> Path:
@@ -186,7 +187,9 @@ class Sources(QObject):
         except AgentError as error:
             self.failed.emit(str(error))
         else:
-            self.noticed.emit(f"{source.title} is in the live store now: {answer.get('traces', 0):,} traces")
+            count = answer.get("traces", 0)
+            traces = "1 trace" if count == 1 else f"{count:,} traces"
+            self.noticed.emit(f"{source.title} is in the live store now: {traces}")
 
 
 def _delete_store(path: Path) -> None:

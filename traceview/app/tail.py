@@ -17,7 +17,6 @@ from traceview.protocol.records import TraceSummary
 
 if TYPE_CHECKING:
     from traceview.app.run_reader import RunReader
-    from traceview.app.state.open_run import OpenRun
     from traceview.store import StoreReader
 
 _log = logging.getLogger(__name__)
@@ -113,7 +112,9 @@ class Tail(QObject):
                     poll = _POLL_TROUBLE_S
                     continue
                 poll = _POLL_WATCHED_S if watch.watch(wish.source.path) else _POLL_BLIND_S
-                if read:
+                if following.list_unfinished:
+                    rest_until = poll = 0.0
+                elif read:
                     rest_until = max(started + _SHORTEST_REST_S, ended + _REST_PER_WORK * (ended - started))
         finally:
             watch.close()
@@ -136,16 +137,15 @@ class Tail(QObject):
         self._tell_problem(following.trouble)
         return read
 
-    def hand_over(self, run: OpenRun, *, and_wait: bool) -> None:
-        """Hands a run to the window, called on the tail's thread; with `and_wait`, until the window has painted it.
+    def wait_until_painted(self) -> None:
+        """Waits, on the tail's thread, until the window has taken and painted what was emitted.
 
-        Working on meanwhile would slow that down: of Python's threads one runs at a time.
+        Working on meanwhile would slow that down (of Python's threads one runs at a time), and what the user then
+        wishes comes before what is left to do.
         """
         self._taken.clear()
-        self.run_read.emit(run)
-        if and_wait:
-            self._delivered.emit()
-            self._taken.wait(_LONGEST_TAKING_S)
+        self._delivered.emit()
+        self._taken.wait(_LONGEST_TAKING_S)
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:
@@ -167,18 +167,20 @@ class _Following:
         self._run: RunReader | None = None
         self._asked: bytes | None = None
         self.trouble = ""
+        self.list_unfinished = False
 
     def look(self, wish: _Wish) -> bool:
         """Reads what is new and tells the tail's signals; returns whether anything was. Raises StoreError, OSError."""
         if wish.source != self._source:
             self.close()
-            self._source, self._list_change, self._last_file, self.trouble = wish.source, -1, None, ""
+            self._source, self._list_change, self._last_file = wish.source, -1, None
+            self.trouble, self.list_unfinished = "", False
         reader = self._open(wish.source)
         if reader is None:
             return False
         asked = wish.trace_id != self._asked
         version = reader.data_version()
-        if version == self._version and not asked:
+        if version == self._version and not asked and not self.list_unfinished:
             return False
         self._version = version
         # A run that was just asked for comes before the list: it is what the user looks at.
@@ -205,7 +207,7 @@ class _Following:
             self.close()
             self._reader, self._file = StoreReader(source.path), file
             if self._last_file not in (None, file) or self.trouble:
-                self._list_change = -1
+                self._list_change, self.list_unfinished = -1, False
             self._last_file = file
         self.trouble = ""
         return self._reader
@@ -220,20 +222,25 @@ class _Following:
 
     def _read_list(self, reader: StoreReader, source: Source) -> bool:
         head = reader.head()
-        if 0 <= self._list_change <= head:
-            changed = reader.traces(changed_after=self._list_change)
-            if changed:
-                self._tail.traces_read.emit(TracesRead(source, tuple(changed), whole=False, complete=True))
-            self._list_change = head
-            return bool(changed)
-        first = reader.traces(limit=_FIRST_TRACES)
-        complete = len(first) < _FIRST_TRACES
-        self._tail.traces_read.emit(TracesRead(source, tuple(first), whole=True, complete=complete))
-        if not complete:
+        if self.list_unfinished:
             rest = reader.traces()
-            self._tail.traces_read.emit(TracesRead(source, tuple(rest), whole=False, complete=True))
+            self._tell_list(source, rest, whole=False, complete=True)
+            self.list_unfinished = False
+        elif 0 <= self._list_change <= head:
+            rest = reader.traces(changed_after=self._list_change)
+            if rest:
+                self._tell_list(source, rest, whole=False, complete=True)
+        else:
+            rest = reader.traces(limit=_FIRST_TRACES)
+            self.list_unfinished = len(rest) == _FIRST_TRACES
+            self._tell_list(source, rest, whole=True, complete=not self.list_unfinished)
+            if self.list_unfinished:
+                self._tail.wait_until_painted()
         self._list_change = head
-        return True
+        return bool(rest)
+
+    def _tell_list(self, source: Source, traces: list[TraceSummary], *, whole: bool, complete: bool) -> None:
+        self._tail.traces_read.emit(TracesRead(source, tuple(traces), whole, complete))
 
     def _read_run(self, reader: StoreReader, wish: _Wish) -> bool:
         from traceview.app.run_reader import RunReader
@@ -245,8 +252,10 @@ class _Following:
             self._run, self._asked = RunReader(wish.source, wish.trace_id), wish.trace_id
         found = False
         for run in self._run.read(reader):
-            self._tail.hand_over(run, and_wait=not run.moments)
+            self._tail.run_read.emit(run)
             found = True
+            if not run.moments:
+                self._tail.wait_until_painted()
         return found
 
 
