@@ -220,7 +220,11 @@ class _Sheet(Part):
         painter.fillRect(0, self._y("line"), self.width(), 1, colors.border)
         box = QRect(self.demo.width() + 16, self._y("demo"), self.width() - self.demo.width() - 16, 32)
         draw_text(
-            painter, box, "A support agent at work: 34 spans, one failure, live. About 30 s.", ui_font(12), colors.text2
+            painter,
+            box,
+            "A support agent at work, live: parallel tools, a failure, a refund. About 30 s.",
+            ui_font(12),
+            colors.text2,
         )
         left = 0
         for cap, words in _KEYS:
