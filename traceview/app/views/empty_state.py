@@ -39,6 +39,7 @@ _CODE = "\n".join("".join(piece for piece, _ in line) for line in _LINES)
 _COMMAND = "traceview run -- python my_agent.py"
 _OTLP = {"otlp-http": "OTLP/HTTP", "otlp-grpc": "OTLP/gRPC"}
 _DIALECTS = "OpenInference and GenAI conventions are understood"
+_DEMO = "A support agent at work, live: parallel tools, a failure, a refund. About 30 s."
 _KEYS = (("Ctrl O", "open"), ("Ctrl K", "commands"), ("?", "all keys"))
 
 
