@@ -85,8 +85,15 @@ def test_a_cycle_is_cut_at_its_earliest_span_and_keeps_what_hangs_on_it() -> Non
     # 9 starts first but only hangs on the cycle 1 > 2 > 3 > 1.
     spans = [row(9, 2, start=1), row(2, 1, start=3), row(3, 2, start=4), row(1, 3, start=2), row(5, None, start=8)]
     tree = build_tree(spans)
-    assert outline(tree) == "5 1 .2 ..9 ..3"
-    assert tree.orphans == {1}
+    assert outline(tree) == "1 .2 ..9 ..3 5"
+    assert tree.orphans == {0}
+    check(tree, spans)
+
+
+def test_thousands_of_cycles_are_cut_at_once() -> None:
+    spans = [row(i, i ^ 1, start=i) for i in range(20_000)]
+    tree = build_tree(spans)
+    assert tree.depth[:4] == [0, 1, 0, 1]
     check(tree, spans)
 
 

@@ -72,74 +72,70 @@ def build_tree(spans: Iterable[SpanRow]) -> SpanTree:
         place = {row.span_id: i for i, row in enumerate(ordered)}
     find = place.get
     above = [find(row.parent_id, -1) for row in ordered]  # type: ignore[arg-type]  # None is never found
-    walk = _Walk(above)
-    walk.run()
-    order = walk.order
+    order, depth = _walk(above)
+    if len(order) < len(above):
+        _cut_cycles(above, order)
+        order, depth = _walk(above)
+    new_place = [0] * len(order)
+    for i, old in enumerate(order):
+        new_place[old] = i
     rows = [ordered[i] for i in order]
+    parent = [new_place[up] if (up := above[i]) >= 0 else -1 for i in order]
     # A root that names a parent hangs in the air: the parent is missing, is itself, or was cut to break a cycle.
-    orphans = frozenset(i for i, above in enumerate(walk.parent) if above < 0 and rows[i].parent_id is not None)
-    index = dict(zip(place, walk.new_place, strict=True))
-    return SpanTree(rows, walk.depth, walk.parent, _subtree_ends(walk.parent), orphans, index)
+    orphans = frozenset(i for i, up in enumerate(parent) if up < 0 and rows[i].parent_id is not None)
+    return SpanTree(rows, depth, parent, _subtree_ends(parent), orphans, dict(zip(place, new_place, strict=True)))
 
 
-class _Walk:
-    """Walks spans given as each one's parent (its place by start, or -1) in pre-order, siblings by start.
+def _walk(above: list[int]) -> tuple[list[int], list[int]]:
+    """The pre-order, and the depths, of what hangs on roots; `above` is each span's parent by place, or -1.
 
-    Children are chained from the last to the first in two flat lists of numbers: a list per parent costs three times
-    as much at a million spans, most of it in the garbage collector.
+    A span that is its own parent becomes a root. Children are chained in flat lists of numbers and walked along the
+    chains: lists of children and a stack cost twice as much at a million spans, most of it in the garbage collector.
     """
+    end = len(above)
+    first_child = [-1] * end
+    next_sibling = [-1] * (end + 1)
+    first_root = -1
+    for i in range(end - 1, -1, -1):
+        parent = above[i]
+        if parent < 0 or parent == i:
+            above[i] = -1
+            next_sibling[i], first_root = first_root, i
+        else:
+            next_sibling[i], first_child[parent] = first_child[parent], i
+    order: list[int] = []
+    depths: list[int] = []
+    i, depth = first_root, 0
+    while i >= 0:
+        order.append(i)
+        depths.append(depth)
+        child = first_child[i]
+        if child >= 0:
+            i = child
+            depth += 1
+            continue
+        while depth and next_sibling[i] < 0:
+            i = above[i]
+            depth -= 1
+        i = next_sibling[i]
+    return order, depths
 
-    def __init__(self, above: list[int]) -> None:
-        self._above = above
-        self._last_child = [-1] * len(above)
-        self._sibling_before = [-1] * len(above)
-        self.new_place = [-1] * len(above)
-        self.order: list[int] = []
-        self.parent: list[int] = []
-        self.depth: list[int] = []
 
-    def run(self) -> None:
-        """Fills `order`, `parent` and `depth`, and `new_place`, which is `order` the other way round."""
-        roots = []
-        for i, parent in enumerate(self._above):
-            if parent < 0 or parent == i:
-                roots.append(i)
-            else:
-                self._sibling_before[i] = self._last_child[parent]
-                self._last_child[parent] = i
-        for root in roots:
-            self._descend(root)
-        if len(self.order) < len(self._above):
-            for i, new_place in enumerate(self.new_place):
-                if new_place < 0:  # the list changes while it is walked: what a descent reached is no longer negative
-                    self._descend(self._earliest_of_cycle_above(i))
-
-    def _descend(self, root: int) -> None:
-        order, parents, depths = self.order, self.parent, self.depth
-        new_place, last_child, sibling_before = self.new_place, self._last_child, self._sibling_before
-        stack = [(root, -1, 0)]
-        while stack:
-            i, parent, depth = stack.pop()
-            if new_place[i] >= 0:
-                continue
-            place = new_place[i] = len(order)
-            order.append(i)
-            parents.append(parent)
-            depths.append(depth)
-            child = last_child[i]
-            while child >= 0:
-                stack.append((child, place, depth + 1))
-                child = sibling_before[child]
-
-    def _earliest_of_cycle_above(self, i: int) -> int:
-        seen = set()
-        while i not in seen:
-            seen.add(i)
-            i = self._above[i]
-        cycle = [i]
-        while (i := self._above[i]) != cycle[0]:
-            cycle.append(i)
-        return min(cycle)
+def _cut_cycles(above: list[int], reached: list[int]) -> None:
+    """Makes the earliest span of every cycle of parents a root; cycles are where `reached` leaves spans out."""
+    visit = [0] * len(above)
+    for i in reached:
+        visit[i] = -1
+    for start in range(len(above)):
+        i = start
+        while not visit[i]:
+            visit[i] = start + 1
+            i = above[i]
+        if visit[i] == start + 1:  # this climb came back to where it had been: a cycle not seen before
+            earliest, other = i, above[i]
+            while other != i:
+                earliest, other = min(earliest, other), above[other]
+            above[earliest] = -1
 
 
 def _subtree_ends(parents: list[int]) -> list[int]:

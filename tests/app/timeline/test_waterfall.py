@@ -378,6 +378,16 @@ def test_the_replays_moment_is_a_line_and_stays_in_view(show: Show, runs: Module
     assert pane.timeline.playhead is None
 
 
+def test_news_do_not_pull_the_view_back_to_the_playhead(show: Show, runs: ModuleType, selection: Selection) -> None:
+    pane = show(runs.loops(200))
+    selection.go_to_moment(2)
+    away = TimeRange(pane.window_of_time.whole.end / 2, pane.window_of_time.whole.end / 2 + 1e6)
+    pane.window_of_time.show(away)
+    selection.show(runs.loops(220))
+    assert pane.window_of_time.shown == away
+    assert pane.timeline.playhead is not None
+
+
 def test_the_width_of_the_tree_is_remembered(show: Show, runs: ModuleType) -> None:
     pane = show(runs.support_agent())
     assert pane.save_state() == {}

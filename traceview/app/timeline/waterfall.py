@@ -155,7 +155,7 @@ class Waterfall(QWidget):
         self.rows.set_now(self._clock.now())
         self.window_of_time.set_whole(self.rows.now, shift)
         self.finder.refresh()
-        self._follow_moment(self._selection.moment)
+        self._place_playhead(self._selection.moment)
 
     def _close(self) -> None:
         self._pacer.forget()
@@ -225,13 +225,18 @@ class Waterfall(QWidget):
             self.tree.set_hovered(self.rows.row_of_id(span_id))
 
     def _follow_moment(self, moment: int) -> None:
+        at = self._place_playhead(moment)
+        if at is not None:
+            self.window_of_time.bring_into_view(at, at)
+
+    def _place_playhead(self, moment: int) -> float | None:
         run, columns = self.rows.run, self.rows.columns
         at: float | None = None
         if run is not None and columns is not None and 0 <= moment < len(run.moments):
             at = float(run.moments[moment].time_ns - columns.start_ns)
-            self.window_of_time.bring_into_view(at, at)
         for part in (self.timeline, self.ruler, self.minimap):
             part.set_playhead(at)
+        return at
 
     def _times(self, span: int) -> tuple[float, float]:
         columns = self.rows.columns
