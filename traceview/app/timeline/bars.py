@@ -35,6 +35,7 @@ LABEL_WIDTH: Final = 220
 _STATUSES: Final = tuple(Status)
 _TOP: Final = (ROW - BAR) // 2
 _HEAD: Final = 36
+_HEAD_SHARE: Final = 0.75
 _OUTSIDE: Final = 16
 _TOOTH: Final = 3
 _TEAR: Final = 4
@@ -255,12 +256,13 @@ class BarPainter:
     def _paint_head(self, painter: QPainter, bar: Bar, rect: QRect) -> None:
         """A running bar ends bright, at the now line."""
         width = min(_HEAD, bar.right - bar.left)
-        ground = bar.colors.tint if bar.container else bar.colors.solid
         inset = 0 if bar.colors.outline is None else 1
         head = QRect(bar.right - width, rect.top() + inset, width, BAR - 2 * inset)
         fade = QLinearGradient(QPointF(head.left(), 0), QPointF(bar.right, 0))
-        fade.setColorAt(0, ground)
-        fade.setColorAt(1, blend(bar.colors.bright, 0.75, ground))
+        for place, share in ((0.0, 0.0), (1.0, _HEAD_SHARE)):
+            light = QColor(bar.colors.bright)
+            light.setAlphaF(share)  # over whatever the bar shows here, be it tint or self time
+            fade.setColorAt(place, light)
         painter.fillRect(head, fade)
         painter.fillRect(bar.right - 1, rect.top() - 2, 2, BAR + 4, self._theme.accent)
 
