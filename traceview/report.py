@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -48,6 +48,18 @@ def run_document(reader: StoreReader, trace: TraceSummary) -> dict[str, Any]:
         for i, row in enumerate(tree.rows)
     ]
     return {**trace_document(trace), "metadata": trace.metadata, "spans": spans}
+
+
+def run_pieces(reader: StoreReader, trace: TraceSummary) -> Iterator[bytes]:
+    """The document of `run_document` as compact JSON, in pieces: one span's payload in memory at a time."""
+    tree = build_tree(reader.spans(trace.trace_id))
+    moments = find_moments(tree, reader.events(trace.trace_id))
+    steps = walk(tree, moments, default_axis(moments))
+    yield _compact({**trace_document(trace), "metadata": trace.metadata})[:-1] + b',"spans":['
+    for i, row in enumerate(tree.rows):
+        payload = reader.payload(trace.trace_id, row.span_id) or SpanPayload()
+        yield (b"," if i else b"") + _compact(_span_document(row, payload, tree.depth[i], steps.step_of(i)))
+    yield b"]}"
 
 
 def step_document(reader: StoreReader, trace: TraceSummary, step: int) -> dict[str, Any]:
@@ -97,6 +109,13 @@ def to_json(document: object) -> bytes:
 def outline(tree: SpanTree) -> list[tuple[int, SpanRow]]:
     """Depth and span, in tree order: what `show` prints without --json."""
     return list(zip(tree.depth, tree.rows, strict=True))
+
+
+def _compact(document: object) -> bytes:
+    try:
+        return msgspec.json.encode(document, enc_hook=str)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(document, default=str, skipkeys=True).encode("ascii")
 
 
 def _span_document(row: SpanRow, payload: SpanPayload, depth: int, step: int | None) -> dict[str, Any]:

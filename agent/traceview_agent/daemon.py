@@ -30,6 +30,7 @@ from traceview_agent.limits import most_connections
 from traceview_agent.meters import Meters
 from traceview_agent.metrics import Metrics
 from traceview_agent.otlp_http import OtlpHttp
+from traceview_agent.read_api import ReadApi
 from traceview_agent.redaction import Redaction
 from traceview_agent.span_batch import SpanBatch
 from traceview_agent.status_pages import StatusPages
@@ -107,6 +108,7 @@ class Daemon:
         meters, intake, redaction, bodies = self._meters, self._intake, self._redaction, Bodies()
         pages = (
             StatusPages(Metrics(meters, intake, redaction, self.status), self._problem),
+            ReadApi(self._places.store),
             SpanBatch(intake, meters, redaction, bodies, self._problem),
             OtlpHttp(intake, meters, redaction, bodies, self._problem),  # takes every path: the last
         )

@@ -3,7 +3,19 @@
 from traceview.store.batch import Understand
 from traceview.store.errors import StoreBusy, StoreError
 from traceview.store.export import export_store, fill
+from traceview.store.listing import Place, TraceFilter
 from traceview.store.reader import StoreCounts, StoreReader
 from traceview.store.writer import StoreWriter
 
-__all__ = ["StoreBusy", "StoreCounts", "StoreError", "StoreReader", "StoreWriter", "Understand", "export_store", "fill"]
+__all__ = [
+    "Place",
+    "StoreBusy",
+    "StoreCounts",
+    "StoreError",
+    "StoreReader",
+    "StoreWriter",
+    "TraceFilter",
+    "Understand",
+    "export_store",
+    "fill",
+]

@@ -27,6 +27,7 @@ from traceview.store.blocks import BlockDamaged
 from traceview.store.columns import CONFLICT, PICO, ROW_COLUMNS, SUMMARY_COLUMNS, column_list
 from traceview.store.driver import driver_error
 from traceview.store.errors import StoreError, explain
+from traceview.store.listing import ORDER, Place, TraceFilter, condition
 from traceview.store.merging import CONFLICT_ATTRIBUTE, to_payload
 from traceview.store.opening import open_readable
 from traceview.store.payloads import BlockCache, find_locators, merge_at
@@ -88,6 +89,11 @@ class StoreReader:
         where, values = (hinted, [changed_after]) if changed_after else ("", [])
         values.append(-1 if limit is None else limit)
         return self._summaries(_SUMMARIES + where + _NEWEST_FIRST + " LIMIT ?", values)
+
+    def page(self, wanted: TraceFilter, *, after: Place | None = None, limit: int) -> list[TraceSummary]:
+        """The traces that are wanted, newest start first, from behind a place on."""
+        where, values = condition(wanted, after)
+        return self._summaries(_SUMMARIES + where + ORDER, (*values, limit))
 
     def trace(self, trace_id: bytes) -> TraceSummary | None:
         """One trace, None if it isn't here."""
