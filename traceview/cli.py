@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 # Thin and no-break spaces, which durations use; Python calls only the plain space printable.
 _SPACES = "\u00a0\u2009\u202f"
-_VERBS = ("list", "show", "import", "export", "screenshot", "demo", "run")
+_VERBS = ("list", "show", "import", "export", "screenshot", "demo", "run", "doctor")
 
 
 class _Failure(Exception):
@@ -113,6 +114,10 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("run", help="run a program with tracing switched on: traceview run -- python app.py")
     verb.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     verb.set_defaults(run=_run)
+
+    verb = verbs.add_parser("doctor", help="check everything that traceview needs, and say what to do")
+    verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    verb.set_defaults(run=_doctor)
     return parser
 
 
@@ -341,6 +346,19 @@ def _demo(parsed: argparse.Namespace, places: Places) -> int:
     if not tv.flush(timeout=5.0):
         raise _Failure("the daemon did not take the run in time: see `traceview-agent status`", 1)
     return 0
+
+
+def _doctor(parsed: argparse.Namespace, places: Places) -> int:
+    from traceview import doctor
+
+    checks = []
+    for check in doctor.examine(places):
+        checks.append(check)
+        if not parsed.json:
+            print(doctor.describe(check), flush=True)
+    if parsed.json:
+        print(json.dumps(doctor.document(checks)))
+    return 0 if doctor.is_fine(checks) else 1
 
 
 def _has_display() -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from traceview.protocol.ports import port_owner
 from traceview_agent import limits, logs, loopback, otlp_answers
 from traceview_agent.bounded_body import BodyTooLarge, BoundedBody
 from traceview_agent.dead_letters import DeadLetters
@@ -44,19 +45,19 @@ def test_a_holder_whose_pid_cannot_be_read_still_holds(tmp_path: Path) -> None:
 
 def test_the_owner_of_a_port_is_found() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        owner = loopback.port_owner(server.getsockname()[1])
+        owner = port_owner(server.getsockname()[1])
     if Path("/proc/net/tcp").exists():
         assert owner is not None
         assert owner.endswith(f"(pid {os.getpid()})")
 
 
 def test_an_owner_that_cannot_be_found_is_not_named(tmp_path: Path) -> None:
-    assert loopback.port_owner(1, tmp_path) is None
+    assert port_owner(1, tmp_path) is None
     (tmp_path / "net").mkdir()
     row = "0: 0100007F:10DE 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 777 1"
     (tmp_path / "net" / "tcp").write_text(f"header\n{row}\n")
     (tmp_path / "123").mkdir()  # its fd folder is another user's, or gone
-    assert loopback.port_owner(4318, tmp_path) is None
+    assert port_owner(4318, tmp_path) is None
     message = loopback.why_not(4318, OSError(98, "Address already in use"), tmp_path)
     assert message == "port 4318 is taken: choose another with --otlp-port or TRACEVIEW_OTLP_PORT"
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 _log = logging.getLogger(__name__)
 
 # 3.51.3 fixed a bug by which a WAL that is reset during a checkpoint can corrupt the file (https://sqlite.org/changes.html).
-_SAFE_VERSION: Final = (3, 51, 3)
+SAFE_VERSION: Final = (3, 51, 3)
 
 
 @functools.cache
@@ -24,7 +24,7 @@ def driver() -> Any:
             pass
     import sqlite3
 
-    if sqlite3.sqlite_version_info < _SAFE_VERSION:
+    if sqlite3.sqlite_version_info < SAFE_VERSION:
         _log.info(
             "SQLite %s has a rare bug in its write-ahead log, fixed in 3.51.3: install pysqlite3 to be safe",
             sqlite3.sqlite_version,

@@ -1,0 +1,268 @@
+"""`traceview doctor`: each thing that can be amiss is told with a remedy, and nothing is changed by looking."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import zmq
+
+from traceview import doctor
+from traceview.cli import main
+from traceview.conventions import facts
+from traceview.doctor import Check
+from traceview.protocol import control, wire
+from traceview.protocol.places import Places, find_places
+from traceview.store import StoreWriter
+from traceview.store.identity import SCHEMA_VERSION
+from traceview.testing import build_trace
+
+
+@pytest.fixture(autouse=True)
+def any_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEVIEW_OTLP_PORT", "0")
+
+
+@pytest.fixture
+def daemon(home: Path) -> Iterator[Places]:
+    """A real daemon of this test's home, in a process of its own."""
+    places = find_places()
+    control.ensure_agent(places, timeout=60)
+    yield places
+    if places.agent_file.exists():
+        control.ask(places, "stop")
+    while places.agent_file.exists():
+        threading.Event().wait(0.01)
+
+
+def checks() -> dict[str, Check]:
+    return {check.name: check for check in doctor.examine(find_places())}
+
+
+def test_with_a_daemon_all_is_well(daemon: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line[0] for line in lines} == {"✓"}
+    names = {line.split()[1] for line in lines}
+    assert names >= {"Python", "PySide6", "SQLite", "ZeroMQ", "home", "daemon", "endpoint", "store", "disk", "Qt"}
+    assert len({line.index(line.split(maxsplit=2)[2]) for line in lines}) == 1  # aligned
+    assert control.status(daemon).spans == 0  # its hello left nothing behind
+
+
+def test_json_is_one_document(daemon: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is True
+    assert {check["state"] for check in document["checks"]} == {"ok"}
+
+
+def test_in_a_fresh_home_only_the_daemon_is_missing_and_nothing_is_made(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (place,) = [number for number, line in enumerate(lines) if line.startswith(("!", "✗"))]
+    assert "traceview-agent is not running" in lines[place]
+    assert lines[place + 1].strip() == "→ start it with `traceview-agent start`"
+    assert list(home.iterdir()) == []
+
+
+def test_a_home_that_others_can_read_is_told(home: Path) -> None:
+    home.chmod(0o755)
+    check = checks()["home"]
+    assert (check.state, check.remedy) == ("attention", f"chmod 700 '{home}'")
+    home.chmod(0o700)
+
+
+def test_homes_that_cannot_be_used_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    assert doctor._folder("home", tmp_path / "file").state == "failed"
+    assert doctor._folder("home", tmp_path / "file" / "sub").state == "failed"
+    assert doctor._folder("home", tmp_path / "new" / "sub").state == "ok"
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    assert "can't be written" in doctor._folder("home", tmp_path).found
+    assert "can't be made" in doctor._folder("home", tmp_path / "new").found
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    assert "belongs to another user" in doctor._folder("home", tmp_path).found
+
+
+def test_the_version_of_qt_that_crashes_is_told() -> None:
+    check = doctor._pyside("6.12.0", (3, 11))
+    assert (check.state, check.remedy) == ("failed", 'pip install "PySide6-Essentials<6.12"')
+    assert doctor._pyside("6.12.0", (3, 12)).state == "ok"
+    assert doctor._pyside("6.11.3", (3, 11)).state == "ok"
+    assert doctor._pyside(None, (3, 11)).state == "attention"
+    assert doctor._version_of("no-such-distribution") is None
+
+
+def test_an_old_sqlite_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("traceview.store.checkup.sqlite_version", lambda: ("3.40.1", False))
+    check = checks()["SQLite"]
+    assert check.state == "attention"
+    assert "3.40.1 has a rare bug" in check.found
+
+
+def test_a_library_that_is_absent_is_told() -> None:
+    def look() -> Check:
+        raise ModuleNotFoundError("No module named 'zstandard'", name="zstandard")
+
+    (check,) = doctor._guarded("store", look)
+    assert (check.state, check.remedy) == ("failed", 'pip install "traceview[desktop]"')
+
+
+def test_settings_that_stop_the_daemon_are_told(home: Path) -> None:
+    (home / "config.toml").write_text("[agent]\ndurabilty = 'power'\n")
+    check = checks()["settings"]
+    assert check.state == "failed"
+    assert check.found == f"{home}/config.toml, line 2: agent.durabilty is not a setting: did you mean durability?"
+
+
+def test_a_taken_port_is_told_with_its_owner(
+    home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("TRACEVIEW_OTLP_PORT", str(port))
+        check = checks()["OTLP/HTTP"]
+        assert check.state == "attention"
+        assert (
+            check.found == f"port {port} is taken by {Path('/proc/self/comm').read_text().strip()} (pid {os.getpid()})"
+        )
+        request.getfixturevalue("daemon")
+        check = checks()["OTLP/HTTP"]
+        assert check.state == "attention"
+        assert f"port {port} is taken" in check.found
+
+
+def test_a_free_port_is_fine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("TRACEVIEW_OTLP_PORT", str(port))
+    assert checks()["OTLP/HTTP"].found == f"port {port} is free"
+
+
+def test_another_version_or_a_problem_of_the_daemon_is_told(daemon: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = control.status(daemon)
+    older = msgspec.structs.replace(status, version="0.0.1")
+    monkeypatch.setattr(control, "status", lambda places: older)
+    assert "of version 0.0.1" in doctor._daemon(daemon)[1].found
+    stuck = msgspec.structs.replace(status, problem="the disk is full")
+    monkeypatch.setattr(control, "status", lambda places: stuck)
+    check = doctor._daemon(daemon)[1]
+    assert (check.state, check.found) == ("failed", "takes nothing: the disk is full")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (wire.encode_header(wire.Reject(0, "the daemon speaks version 2")), "refuses: the daemon speaks version 2"),
+        (b"HTTP/1.1", "another program answers"),
+    ],
+)
+def test_an_endpoint_that_is_not_right_is_told(home: Path, answer: bytes, said: str) -> None:
+    places = find_places()
+    places.prepare()
+    context = zmq.Context()
+    router = context.socket(zmq.ROUTER)
+    router.linger = 0
+    router.bind(places.endpoint)
+
+    def serve() -> None:
+        identity, _ = router.recv_multipart()
+        router.send_multipart([identity, answer])
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    check = doctor._endpoint(places)
+    serving.join()
+    router.close()
+    context.term()
+    assert check.state == "failed"
+    assert said in check.found
+
+
+def test_a_silent_or_impossible_endpoint_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_ANSWER_MS", 50)
+    assert "does not answer" in doctor._endpoint(find_places()).found
+    monkeypatch.setenv("TRACEVIEW_ENDPOINT", "carrier-pigeon://roof")
+    assert "can't be used" in doctor._endpoint(find_places()).found
+
+
+def test_a_store_is_opened_and_read(home: Path) -> None:
+    writer = StoreWriter(find_places().store, facts)
+    writer.apply(build_trace("plan > (a, b)").parts)
+    writer.close()
+    check = checks()["store"]
+    assert check.state == "ok"
+    assert f"1 traces, 3 spans, version {SCHEMA_VERSION}, sound" in check.found
+
+
+def test_a_store_too_large_to_read_in_time_is_sound_as_far_as_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = StoreWriter(find_places().store, facts)
+    for number in range(40):
+        writer.apply(build_trace("plan > (a, b, c, d, e, f, g, h)", trace=f"t{number}").parts)
+    writer.close()
+    monkeypatch.setattr(doctor, "_READING_S", 0.0)
+    monkeypatch.setattr("traceview.store.checkup._STEPS", 1)
+    assert "sound as far as read in 0 s" in checks()["store"].found
+
+
+def test_a_damaged_store_is_told(home: Path) -> None:
+    path = find_places().store
+    writer = StoreWriter(path, facts)
+    for number in range(40):
+        writer.apply(build_trace("plan > (a, b, c, d, e, f, g, h)", trace=f"t{number}").parts)
+    writer.close()
+    with path.open("r+b") as file:
+        file.seek(8192 * 2)
+        file.write(b"\xff" * 8192 * 6)
+    check = checks()["store"]
+    assert check.state == "failed"
+    assert "damaged" in check.found
+    assert check.remedy
+    path.write_bytes(b"no database" * 1000)
+    check = checks()["store"]
+    assert (check.state, check.remedy) == ("failed", "choose another file, this one was not touched")
+
+
+@pytest.mark.parametrize(("free", "state"), [(10 << 20, "failed"), (500 << 20, "attention"), (5 << 30, "ok")])
+def test_little_room_on_the_disk_is_told(home: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
+    usage = type("Usage", (), {"free": free})()
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    assert doctor._disk(find_places()).state == state
+
+
+def test_a_qt_platform_that_cannot_be_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = doctor._qt({**os.environ, "QT_QPA_PLATFORM": "no-such-platform"})
+    assert check.state == "failed"
+    assert "no-such-platform" in check.found
+    assert "install what it misses" in str(check.remedy)
+    bare = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    bare.pop("QT_QPA_PLATFORM", None)
+    assert "there is no display" in doctor._qt(bare).found
+    monkeypatch.setattr(doctor, "_version_of", lambda name: None)
+    assert doctor._qt({}).state == "attention"
+
+
+def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_CHILD_S", 0.2)
+    assert doctor._run("-c", "import time; time.sleep(60)") == (-1, "", "no answer within 0.2 s")
+
+
+def test_it_needs_neither_qt_nor_sqlalchemy_itself(home: Path) -> None:
+    script = (
+        "import sys; from traceview.cli import main; main(['doctor', '--json'])\n"
+        "print([name for name in ('PySide6', 'sqlalchemy', 'numpy', 'aiohttp') if name in sys.modules])"
+    )
+    done: Any = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[1] == "[]", done.stderr
