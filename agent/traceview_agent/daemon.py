@@ -34,6 +34,7 @@ from traceview_agent.read_api import ReadApi
 from traceview_agent.redaction import Redaction
 from traceview_agent.span_batch import SpanBatch
 from traceview_agent.status_pages import StatusPages
+from traceview_agent.takeover import Takeover
 from traceview_agent.writer import Durability, Settled, Writer
 from traceview_agent.zmq_receiver import ZmqReceiver
 
@@ -97,6 +98,7 @@ class Daemon:
             ),
             self._http_server(),
         )
+        self._takeover = Takeover(places.spool, self._intake, self._redaction, letters)
         self._importer = Importer(self._intake, self._redaction, places.store)
         verbs = {"status": self._obey_status, "stop": self._obey_stop, "import": self._importer.obey}
         self._control = ControlServer(places, verbs)
@@ -147,6 +149,8 @@ class Daemon:
             await way.start()
             self._started.push_async_callback(way.pause)
             self._tell(way.receiver)
+        await self._takeover.start(self._writer.open_sessions)
+        self._started.push_async_callback(self._takeover.stop)
         await self._control.start()
         self._started.push_async_callback(self._control.stop)
         self._started.callback(self._importer.cancel)

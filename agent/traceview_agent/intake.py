@@ -46,7 +46,8 @@ class Load:
     """What one message or request brought. `size` is its bytes as they came; `done` is called on the event loop.
 
     `source` names it for people, `receiver` for the metrics. `session`, `seq`, `dropped` and `resource` are those of
-    our SDK's batches and of its Hello.
+    our SDK's batches and of its Hello. A session's load without `seq` was taken from the spool its process left;
+    `ended_ns` is when that process died, once all of it is in, and `dropped` then what it lost in all.
     """
 
     parts: Sequence[SpanPart]
@@ -58,6 +59,7 @@ class Load:
     dropped: int = 0
     resource: dict[str, Any] = field(default_factory=dict)
     receiver: str = "other"
+    ended_ns: int | None = None
 
     @property
     def weight(self) -> int:

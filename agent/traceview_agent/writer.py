@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -52,6 +53,8 @@ class Writer:
         self._opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.problem: str | None = None
+        # The sessions that had open spans when the store was opened: their programs may have died meanwhile.
+        self.open_sessions: tuple[bytes, ...] = ()
 
     def start(self) -> None:
         """Opens the store on the writer's thread; raises StoreError (or OSError) where that fails."""
@@ -70,6 +73,7 @@ class Writer:
     def _run(self) -> None:
         try:
             store = _Store(self._path, self._understand, self._durability)
+            self.open_sessions = tuple(store.writer().open_sessions())
         except BaseException as error:
             self._opened.set_exception(error)
             return
@@ -88,10 +92,14 @@ class Writer:
         settled: list[tuple[Load, Outcome]] = []
         try:
             session = loads[0].session
-            if session is not None:
+            for load in [load for load in loads if session is not None and load.seq is None]:
+                loads.remove(load)
+                settled.append((load, self._patiently(store, partial(self._take_over, load=load))))
+            if session is not None and loads:
                 # A session that the store does not know has -1; its first batch has number 1.
                 last = max(0, self._patiently(store, lambda writer: writer.last_seq(session)))
-                loads, settled = self._in_order(session, last, loads)
+                loads, decided = self._in_order(session, last, loads)
+                settled += decided
             if loads:
                 settled += self._patiently(store, lambda writer: self._apply(writer, loads))
         except _GaveUp:
@@ -174,6 +182,19 @@ class Writer:
         for load, count in zip(loads, finished, strict=True):
             self._meters.add_stored(load.receiver, count, load.dropped)
         return [(load, Stored(upto)) for load in loads]
+
+    def _take_over(self, writer: StoreWriter, load: Load) -> Outcome:
+        """Commits what a dead process left; last, the end of its open spans. Raises StoreError."""
+        assert load.session is not None
+        finished = sum(part.end_ns is not None for part in load.parts)
+        writer.apply(load.parts, session=load.session, resource=load.resource or None)
+        if load.ended_ns is not None:
+            lost = max(0, load.dropped - writer.dropped_by(load.session))
+            writer.apply((), session=load.session, dropped=lost)
+            writer.interrupt(load.session, at_ns=load.ended_ns)
+            self._meters.add_stored(load.receiver, 0, lost)
+        self._meters.add_stored(load.receiver, finished, 0)
+        return Stored()
 
     def _bury(self, loads: list[Load], error: Exception) -> None:
         for load in loads:

@@ -30,6 +30,7 @@ def test_a_chosen_home_holds_everything(tmp_path: Path) -> None:
         home=home,
         store=home / "traces.db",
         runtime=home / "run",
+        spool=home / "run" / "spool",
         endpoint=f"ipc://{home}/run/agent.sock",
         control=home / "run" / "control.sock",
         agent_file=home / "run" / "agent.json",

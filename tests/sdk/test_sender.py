@@ -14,7 +14,7 @@ import zmq
 
 import traceview as tv
 from traceview.protocol.records import SpanPart, Status
-from traceview.protocol.wire import Ack, Batch, Busy, Downstream, Reject
+from traceview.protocol.wire import Ack, Batch, Busy, Downstream, Hello, Reject, encode_header
 from traceview.sdk import recorder
 from traceview.sdk.handoff import Handoff
 from traceview.sdk.outbox import MemoryOutbox
@@ -149,7 +149,9 @@ def test_what_was_not_acknowledged_is_sent_again_to_the_next_daemon(make_daemon:
 def test_an_acknowledgement_that_never_comes_is_asked_for_again(endpoint: str, make_daemon: MakeDaemon) -> None:
     handoff = Handoff(MemoryOutbox())
     handoff.outbox.append(encode_part(SpanPart(bytes(16), bytes(8), name="s")))
-    thread = threading.Thread(target=Sender(handoff, bytes(16), endpoint, {}, ack_seconds=0.1).run)
+    thread = threading.Thread(
+        target=Sender(handoff, bytes(16), endpoint, encode_header(Hello(bytes(16))), ack_seconds=0.1).run
+    )
     with make_daemon(mute=True) as daemon:
         thread.start()
         daemon.wait_for(lambda: len(daemon.hellos) >= 3)
@@ -273,10 +275,12 @@ def test_a_home_that_cannot_be_found_is_said_and_does_no_harm(monkeypatch: pytes
     assert tv.flush(10) is False
 
 
-def test_nothing_is_created_on_disk(home: Path) -> None:
+def test_nothing_but_the_spool_is_created_on_disk(home: Path) -> None:
     record("s")
     assert tv.flush(0.2) is False
-    assert list(home.iterdir()) == []
+    assert [path.name for path in home.iterdir()] == ["run"]
+    assert [path.name for path in (home / "run").iterdir()] == ["spool"]
+    assert (home / "run").stat().st_mode & 0o777 == 0o700
 
 
 def test_the_thread_ends_when_it_is_closed_and_closing_twice_is_safe(daemon: Daemon) -> None:
@@ -351,7 +355,7 @@ def test_the_daemon_dies_again_and_again_and_nothing_is_lost(make_daemon: MakeDa
 def test_a_sender_that_cannot_reach_anyone_ends_when_asked(home: Path) -> None:
     handoff = Handoff(MemoryOutbox())
     handoff.outbox.append(b"x")
-    serving = Sender(handoff, bytes(16), f"ipc://{home}/nobody", {})
+    serving = Sender(handoff, bytes(16), f"ipc://{home}/nobody", encode_header(Hello(bytes(16))))
     thread = threading.Thread(target=serving.run)
     thread.start()
     handoff.stop(5, 5)

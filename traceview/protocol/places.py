@@ -23,6 +23,7 @@ class Places:
     home: Path
     store: Path
     runtime: Path
+    spool: Path
     endpoint: str
     control: Path
     agent_file: Path
@@ -47,11 +48,12 @@ def find_places(environ: os._Environ[str] | dict[str, str] | None = None) -> Pla
     chosen = env.get("TRACEVIEW_HOME")
     home = Path(chosen).expanduser().absolute() if chosen else _default_home(env)
     runtime = home / "run" if chosen else _default_runtime(env, home)
-    store = env.get("TRACEVIEW_STORE")
+    store, spool = env.get("TRACEVIEW_STORE"), env.get("TRACEVIEW_SPOOL")
     return Places(
         home=home,
         store=Path(store).expanduser().absolute() if store else _configured_store(home) or home / "traces.db",
         runtime=runtime,
+        spool=Path(spool).expanduser().absolute() if spool else runtime / "spool",
         endpoint=env.get("TRACEVIEW_ENDPOINT") or "ipc://" + str(_short(runtime / "agent.sock")),
         control=_short(runtime / "control.sock"),
         agent_file=runtime / "agent.json",

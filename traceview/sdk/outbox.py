@@ -1,6 +1,6 @@
 """Where records wait until the daemon has stored them: the seam between the program's threads and the sender.
 
-Today they wait in memory; a crash-proof spool in a memory-mapped file will stand behind the same protocol.
+They wait in the crash-proof spool (`spool_outbox.py`), or in memory where no spool can be made.
 """
 
 from __future__ import annotations
@@ -61,6 +61,14 @@ class Outbox(Protocol):
 
     def free(self, chunk: Chunk) -> None:
         """A chunk taken before is done with: the daemon has it, or refused it."""
+        ...
+
+    def introduce(self, hello: bytes) -> None:
+        """Keeps the session's Hello with the records, for whoever takes them over."""
+        ...
+
+    def close(self) -> None:
+        """The process ends, or is a fork that has an outbox of its own: what is left is nobody's here."""
         ...
 
 
@@ -133,3 +141,9 @@ class MemoryOutbox:
         """A chunk is done with; the sender's only."""
         self._freed += chunk.records
         self._freed_bytes += chunk.size
+
+    def introduce(self, hello: bytes) -> None:
+        """Nobody takes memory over."""
+
+    def close(self) -> None:
+        """What is left is lost."""

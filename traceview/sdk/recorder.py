@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from traceview.protocol.records import SpanPart
 from traceview.sdk import guard
 from traceview.sdk.handoff import Handoff
-from traceview.sdk.outbox import MemoryOutbox, Outbox
+from traceview.sdk.outbox import Outbox
 from traceview.sdk.snapshot import encode_part
 
 _EXIT_SECONDS: Final = 0.2
@@ -35,11 +35,11 @@ class Sink(Protocol):
 
 
 class Recorder:
-    """This process's way to the daemon. The thread starts with the first record."""
+    """This process's way to the daemon: one session. The outbox opens and the thread starts with the first record."""
 
     def __init__(self, outbox: Outbox | None = None) -> None:
-        self._outbox = outbox or MemoryOutbox()
-        self._handoff = Handoff(self._outbox)
+        self._session = os.urandom(16)
+        self._handoff = None if outbox is None else Handoff(outbox)
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
         self._imported = threading.Event()
@@ -47,16 +47,17 @@ class Recorder:
 
     def append(self, record: bytes) -> bool:
         """Keeps the record until the daemon has stored it; False if the outbox is full."""
-        kept = self._outbox.append(record)
+        handoff = self._handoff or self._open()
+        kept = handoff.outbox.append(record)
         if self._thread is None:
-            self._start()
-        if self._handoff.asleep:
-            self._handoff.ring()
+            self._start(handoff)
+        if handoff.asleep:
+            handoff.ring()
         return kept
 
     def note_dropped(self) -> None:
         """Counts a span of which something was lost, and says so once."""
-        self._outbox.note_dropped()
+        (self._handoff or self._open()).outbox.note_dropped()
         guard.say_once(
             "full",
             "spans are being lost: too many wait for traceview-agent. Is it running? See `traceview-agent status`",
@@ -64,7 +65,7 @@ class Recorder:
 
     def flush(self, seconds: float) -> bool:
         """Waits until all that was recorded is stored; False if that takes longer."""
-        return self._handoff.wait_until_stored(seconds)
+        return self._handoff is None or self._handoff.wait_until_stored(seconds)
 
     def close(self, patience: float) -> None:
         """Sends what is left, as long as it moves and for ten times `patience` at most, and ends the thread.
@@ -75,19 +76,34 @@ class Recorder:
         if self._thread is not None:
             # A program may be done before zmq is imported, and then all of it would be lost.
             self._imported.wait(_IMPORT_SECONDS)
+            assert self._handoff is not None
             self._handoff.stop(patience, 10 * patience)
             self._thread.join(10 * patience + _EXIT_SECONDS)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Lets go of the outbox: at the end of the process, or in a fork of it. Safe twice."""
+        if self._handoff is not None:
+            self._handoff.outbox.close()
 
     def wait_for_imports(self) -> None:
         """Waits until the thread is through its imports, if it is running."""
         if self._thread is not None:
             self._imported.wait(_IMPORT_SECONDS)
 
-    def _start(self) -> None:
+    def _open(self) -> Handoff:
+        with self._starting:
+            if self._handoff is None:
+                from traceview.sdk.spool_outbox import open_outbox
+
+                self._handoff = Handoff(open_outbox(self._session))
+            return self._handoff
+
+    def _start(self, handoff: Handoff) -> None:
         with self._starting:
             if self._thread is not None or self._closed:
                 return
-            thread = threading.Thread(target=self._serve, name="traceview sender", daemon=True)
+            thread = threading.Thread(target=self._serve, args=(handoff,), name="traceview sender", daemon=True)
             try:
                 thread.start()
             except RuntimeError as error:
@@ -99,19 +115,24 @@ class Recorder:
             self._thread = thread
         _close_before_multiprocessing_exits(self)
 
-    def _serve(self) -> None:
+    def _serve(self, handoff: Handoff) -> None:
         # The thread. zmq is imported here, where the program doesn't wait for it.
         try:
             try:
                 from traceview.protocol.places import find_places
+                from traceview.protocol.wire import Hello, encode_header
                 from traceview.sdk.resource import process_resource
+
+                hello = encode_header(Hello(self._session, resource=process_resource()))
+                # At once: whoever takes over from a program that dies young shall know what it was.
+                handoff.outbox.introduce(hello)
                 from traceview.sdk.sender import Sender
             finally:
                 self._imported.set()
-            Sender(self._handoff, os.urandom(16), find_places().endpoint, process_resource()).run()
+            Sender(handoff, self._session, find_places().endpoint, hello).run()
         except Exception as error:
             guard.report("sender", error)
-            self._handoff.tell_ended()
+            handoff.tell_ended()
 
 
 def _close_before_multiprocessing_exits(recorder: Recorder) -> None:
@@ -172,7 +193,9 @@ def _wait_before_fork() -> None:
 def _renew_after_fork() -> None:
     # The thread stayed in the parent, and so did what waits in the outbox. ZeroMQ's sockets must not be touched here:
     # they are the parent's, and are kept from being collected.
-    _inherited.append(renew())
+    old = renew()
+    old.abandon()
+    _inherited.append(old)
 
 
 _inherited: Final[list[Recorder]] = []

@@ -7,11 +7,11 @@ every few milliseconds by itself, so that a burst costs the program no system ca
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Final
 
 import zmq
 
-from traceview.protocol.wire import Ack, Busy, Downstream, Hello, encode_header, split_records
+from traceview.protocol.wire import Ack, Busy, Downstream, split_records
 from traceview.sdk import guard
 from traceview.sdk.handoff import Handoff
 from traceview.sdk.link import Link, Standing
@@ -35,20 +35,23 @@ _IDENTITY_BYTES: Final = 3 + 18 + 10
 
 
 class Sender:
-    """Sends what comes through one handoff to one endpoint, as one session; `run` is the body of its thread."""
+    """Sends what comes through one handoff to one endpoint, as one session; `run` is the body of its thread.
+
+    `hello` is the session's Hello frame.
+    """
 
     def __init__(
         self,
         handoff: Handoff,
         session: bytes,
         endpoint: str,
-        resource: dict[str, Any],
+        hello: bytes,
         *,
         ack_seconds: float = _ACK_SECONDS,
     ) -> None:
         self._handoff, self._outbox = handoff, handoff.outbox
         self._endpoint = endpoint
-        self._hello = encode_header(Hello(session, resource=resource))
+        self._hello = hello
         self._window = Window(session)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._link: Link | None = None

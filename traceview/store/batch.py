@@ -14,7 +14,6 @@ from traceview.store.blocks import ENTRY, NOWHERE, BlockDamaged, BlockPacker, sp
 from traceview.store.columns import (
     CALL,
     CONFLICT,
-    INTERRUPTED,
     JUDGED,
     SPAN_COLUMNS,
     SPILLED,
@@ -45,6 +44,11 @@ _INSERT_TRACES: Final = insert_statement("trace", TRACE_COLUMNS)
 _INSERT_BLOCKS: Final = insert_statement("payload_block", ("block_no", "data"))
 _INSERT_EVENTS: Final = insert_statement("event", ("trace_no", "change", "span_id", "ordinal", "time_ns", "name"))
 _INSERT_SPILLED: Final = insert_statement("span_part", ("trace_no", "span_id", "digest", "locator"))
+
+_OPEN_SPANS: Final = "SELECT trace_no, span_id FROM span INDEXED BY span_open WHERE end_ns IS NULL AND source_no IS ?"
+_INTERRUPTED_SPANS: Final = (
+    "SELECT trace_no, span_id FROM span INDEXED BY span_interrupted WHERE status = 3 AND source_no IS ?"
+)
 
 # A span row lists this many parts itself; of a span with more (a long run that logs a lot) older ones move to
 # span_part, or each new part would write a longer row.
@@ -115,20 +119,17 @@ class Batch:
         trace.touched = True
         return True
 
-    def set_interrupted(self, source_no: int | None, interrupted: bool) -> None:
-        """Marks the spans of a source that have no end as interrupted, or as running again."""
+    def set_interrupted(self, source_no: int | None, interrupted: bool, at_ns: int | None = None) -> None:
+        """Marks the spans of a source that have no end as interrupted (at a time, if known), or as running again."""
         open_spans: dict[int, list[bytes]] = {}
-        rows = self._connection.execute(
-            "SELECT trace_no, span_id FROM span WHERE end_ns IS NULL AND source_no IS ?", (source_no,)
-        )
+        rows = self._connection.execute(_OPEN_SPANS if interrupted else _INTERRUPTED_SPANS, (source_no,))
         for trace_no, span_id in rows.fetchall():
             open_spans.setdefault(trace_no, []).append(span_id)
         for trace in self._load_by_number(open_spans):
             self._load_spans(trace, open_spans[trace.trace_no])
             for span in trace.members.values():
                 before = span.status
-                span.flags = span.flags | INTERRUPTED if interrupted else span.flags & ~INTERRUPTED
-                span.settle_status()
+                span.set_interrupted(interrupted, at_ns)
                 span.dirty = span.dirty or span.status != before
 
     def write(self) -> None:
@@ -167,7 +168,7 @@ class Batch:
             span = trace.members[part.span_id] = SpanState(part.span_id, self._source_no)
         elif self._is_known(trace, span, mark):
             return
-        elif part.end_ns is not None and span.end_ns is not None:
+        elif part.end_ns is not None and span.has_ended:
             added = self._compare(trace, span, record)
             if added is None:
                 self._remember(trace, span, NOWHERE, mark)

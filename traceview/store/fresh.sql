@@ -139,6 +139,7 @@ CREATE TABLE trace (
 
 ;
 CREATE INDEX span_by_change ON span (trace_no, change);
+CREATE INDEX span_interrupted ON span (source_no) WHERE status = 3;
 CREATE INDEX span_llm ON span (trace_no, parent_id) WHERE kind = 2;
 CREATE INDEX span_open ON span (source_no) WHERE end_ns IS NULL;
 CREATE INDEX trace_by_change ON trace (change);

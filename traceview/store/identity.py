@@ -18,10 +18,13 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
 
     Raises StoreError for another program's database, and for a store of a newer traceview than this one.
     """
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    (traps,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchone()
+    try:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (traps,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchone()
+    except UnicodeDecodeError as error:  # the driver quotes the damaged schema in what it wants to raise
+        raise StoreError(f"{path} is damaged: its schema can't be read") from error
     if not tables and not application:
         return 0
     # A store has neither views nor triggers: in somebody's file they could run anything when it is read.

@@ -106,8 +106,9 @@ span = Table(
     **_CLUSTERED,
 )
 Index("span_by_change", span.c.trace_no, span.c.change)
-# Small: only spans without an end, and only llm spans (kind 2 of records.KINDS).
+# Small: only spans without an end, only interrupted ones, and only llm spans (kind 2 of records.KINDS).
 Index("span_open", span.c.source_no, sqlite_where=text("end_ns IS NULL"))
+Index("span_interrupted", span.c.source_no, sqlite_where=text("status = 3"))
 Index("span_llm", span.c.trace_no, span.c.parent_id, sqlite_where=text("kind = 2"))
 
 # Parts of a span beyond the first few, which its own row points to (`locators`).

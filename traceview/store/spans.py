@@ -185,6 +185,7 @@ class SpanState:
             self.name = _short(part.name)
         if part.end_ns is not None:
             self.end_ns = part.end_ns
+            self.flags &= ~INTERRUPTED
         self._absorb_start(part, now_ns)
         if part.status_message is not None:
             self.status_message = _short(part.status_message)
@@ -201,9 +202,22 @@ class SpanState:
         self.settle_status()
         self.dirty = True
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether a part reported its end; the death of its process is none."""
+        return self.end_ns is not None and not self.flags & INTERRUPTED
+
+    def set_interrupted(self, interrupted: bool, at_ns: int | None) -> None:
+        """Its process is gone, at a time if that is known, or was not after all. What has ended stays as it is."""
+        if self.has_ended:
+            return
+        self.end_ns = max(at_ns, self.start_ns) if interrupted and at_ns is not None else None
+        self.flags = self.flags | INTERRUPTED if interrupted else self.flags & ~INTERRUPTED
+        self.settle_status()
+
     def settle_status(self) -> None:
         """Derives the status: a span runs until its end is known; unset counts as ok."""
-        if self.end_ns is not None:
+        if self.has_ended:
             self.status = _OK if self.said_status is None else self.said_status
         elif self.flags & INTERRUPTED or self.said_status == _INTERRUPTED:
             self.status = _INTERRUPTED

@@ -87,13 +87,14 @@ class StoreWriter:
         self._space.check()
         return self._transact(lambda: self._apply(parts, session, seq, dropped, resource))
 
-    def interrupt(self, session: bytes | None = None) -> int:
+    def interrupt(self, session: bytes | None = None, *, at_ns: int | None = None) -> int:
         """Marks the running spans of a session whose process is gone as interrupted; returns how many.
 
+        `at_ns` is the time of death, if it is known: there the spans end.
         Without a session: running spans that came from none (files, OTLP). If the end of a span arrives later after
         all, it counts.
         """
-        return self._transact(lambda: self._interrupt(session))
+        return self._transact(lambda: self._interrupt(session, at_ns))
 
     def last_seq(self, session: bytes) -> int:
         """The number of the last batch of the session that is committed, -1 if there is none."""
@@ -102,6 +103,14 @@ class StoreWriter:
         except driver_error() as error:
             raise explain(error, self._path) from error
         return -1 if source is None or source.last_seq is None else source.last_seq
+
+    def dropped_by(self, session: bytes) -> int:
+        """How many spans of the session are known to be lost."""
+        try:
+            source = find_source(self._open(), session)
+        except driver_error() as error:
+            raise explain(error, self._path) from error
+        return 0 if source is None else source.dropped
 
     def open_sessions(self) -> list[bytes]:
         """The sessions that have running spans: after a restart, those whose processes are gone want `interrupt()`."""
@@ -210,14 +219,14 @@ class StoreWriter:
             source.trace_no = batch.last_trace_no(parts) or source.trace_no
         return batch.changed_spans
 
-    def _interrupt(self, session: bytes | None) -> int:
+    def _interrupt(self, session: bytes | None, at_ns: int | None) -> int:
         connection = self._open()
         source = None if session is None else find_source(connection, session)
         if session is not None and source is None:
             return 0
         before = dict(self._totals)
         batch = self._batch(source, time.time_ns())
-        batch.set_interrupted(None if source is None else source.source_no, True)
+        batch.set_interrupted(None if source is None else source.source_no, True, at_ns)
         self._finish(batch)
         if source is not None:
             source.interrupted = True

@@ -100,6 +100,7 @@ def _make_spans() -> None:
     )
     op.create_index("span_by_change", "span", ["trace_no", "change"])
     op.create_index("span_llm", "span", ["trace_no", "parent_id"], sqlite_where=sa.text("kind = 2"))
+    op.create_index("span_interrupted", "span", ["source_no"], sqlite_where=sa.text("status = 3"))
     op.create_index("span_open", "span", ["source_no"], sqlite_where=sa.text("end_ns IS NULL"))
 
 

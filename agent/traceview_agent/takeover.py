@@ -1,0 +1,173 @@
+"""Takes over what dead programs left in their spools, and ends the spans that were open when they died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from traceview.protocol.records import SpanPart
+from traceview.protocol.spool import DeadSpool, find_dead
+from traceview.protocol.wire import Hello, WireError, decode_part, decode_upstream, split_records
+from traceview_agent.dead_letters import DeadLetters
+from traceview_agent.intake import Intake, Load, Outcome, Stored
+from traceview_agent.redaction import Redaction
+
+log = logging.getLogger(__name__)
+
+# How late a death may be noticed. A look costs a directory listing and a lock attempt for every program that lives.
+LOOK_SECONDS: Final = 1.0
+_CHUNK_PARTS: Final = 1_000
+
+
+class Takeover:
+    """Looks for spools under `root` whose process is gone, every second, on a thread; `stop` is safe twice.
+
+    `open_sessions` are those that had open spans when the daemon started: where a program left no spool (its machine
+    was switched off, and the spool lay in memory), its spans end too, at their last sign of life.
+    """
+
+    def __init__(self, root: Path, intake: Intake, redaction: Redaction, letters: DeadLetters) -> None:
+        self._root = root
+        self._intake, self._redaction, self._letters = intake, redaction, letters
+        self._stopped = threading.Event()
+        self._looked_ns: int | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, open_sessions: Iterable[bytes] = ()) -> None:
+        """Begins to look."""
+        self._task = asyncio.create_task(asyncio.to_thread(self._work, tuple(open_sessions)))
+
+    async def stop(self) -> None:
+        """Stops looking; a spool that is only half taken over stays for the next start."""
+        self._stopped.set()
+        task, self._task = self._task, None
+        if task is not None:
+            await task
+
+    def _work(self, open_sessions: tuple[bytes, ...]) -> None:
+        missing = [session for session in open_sessions if not (self._root / session.hex()).exists()]
+        while True:
+            began = time.time_ns()
+            try:
+                for session in missing:
+                    self._send(Load([], 0, _ignore, "a program that left no spool", session, ended_ns=began))
+                missing = []
+                for dead in find_dead(self._root):
+                    self._take(dead)
+            except _Stopped:
+                return
+            except Exception:
+                log.exception("a spool under %s can't be taken over", self._root)
+            self._looked_ns = began
+            if self._stopped.wait(LOOK_SECONDS):
+                return
+
+    def _take(self, dead: DeadSpool) -> None:
+        """One spool into the store; deleted when all is committed."""
+        session, last_ns = dead.session, self._looked_ns or _last_touched(dead.folder)
+        if len(session) != 16:
+            log.warning("%s is no spool of ours and is left alone", dead.folder)
+            dead.release()
+            return
+        taken = 0
+        try:
+            resource = self._redaction.resource(_resource(dead))
+            for parts, size in self._chunks(dead):
+                last_ns = max(last_ns, *(_latest(part) for part in parts))
+                taken += len(parts)
+                self._send(Load(parts, size, _ignore, _name(dead), session, resource=resource, receiver="spool"))
+            ended = min(last_ns, time.time_ns())
+            self._send(
+                Load([], 0, _ignore, _name(dead), session, dropped=dead.dropped(), receiver="spool", ended_ns=ended)
+            )
+        except BaseException:
+            dead.release()
+            raise
+        dead.remove()
+        if taken:
+            log.info("took over %d records of a program that is gone (session %s)", taken, dead.folder.name)
+
+    def _chunks(self, dead: DeadSpool) -> Iterator[tuple[list[SpanPart], int]]:
+        for body in dead.bodies():
+            parts: list[SpanPart] = []
+            size = 0
+            for record in self._records(dead, body):
+                with self._kept_aside(dead, record):
+                    parts.append(self._redaction.part(decode_part(record)))
+                size += len(record)
+                if len(parts) >= _CHUNK_PARTS:
+                    yield parts, size
+                    parts, size = [], 0
+            if parts:
+                yield parts, size
+
+    def _records(self, dead: DeadSpool, body: bytes) -> Iterator[memoryview]:
+        try:
+            yield from split_records(body)
+        except WireError as error:  # a damaged file: what came before the damage counts
+            self._letters.keep(_name(dead), str(error), body[:4096])
+
+    @contextlib.contextmanager
+    def _kept_aside(self, dead: DeadSpool, record: memoryview) -> Iterator[None]:
+        try:
+            yield
+        except WireError as error:
+            self._letters.keep(_name(dead), str(error), record)
+
+    def _send(self, load: Load) -> None:
+        """Queues a load and waits until it is committed; raises _Stopped where the daemon stops first."""
+        done = threading.Event()
+        outcomes: list[Outcome] = []
+
+        def settle(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            done.set()
+
+        if not self._intake.put(replace(load, done=settle), self._stopped.is_set):
+            raise _Stopped
+        while not done.wait(0.1):
+            if self._stopped.is_set():
+                raise _Stopped
+        if not isinstance(outcomes[0], Stored):
+            raise _Stopped
+
+
+class _Stopped(Exception):
+    """The daemon stops before the spool was committed."""
+
+
+def _ignore(outcome: Outcome) -> None:
+    """The outcome is waited for by who sends."""
+
+
+def _resource(dead: DeadSpool) -> dict[str, Any]:
+    with contextlib.suppress(WireError):
+        hello = decode_upstream(dead.hello())
+        if isinstance(hello, Hello):
+            return hello.resource
+    return {}
+
+
+def _name(dead: DeadSpool) -> str:
+    return f"the spool {dead.folder.name}"
+
+
+def _latest(part: SpanPart) -> int:
+    times = [event.time_ns for event in part.events]
+    return max(part.start_ns or 0, part.end_ns or 0, *times) if times else max(part.start_ns or 0, part.end_ns or 0)
+
+
+def _last_touched(folder: Path) -> int:
+    """The last time anything in the folder was written, as far as the file system knows."""
+    newest = 0
+    with contextlib.suppress(OSError):
+        for path in (folder, *folder.iterdir()):
+            newest = max(newest, path.stat().st_mtime_ns)
+    return newest

@@ -1,0 +1,162 @@
+"""Nothing a program recorded is lost when it dies: the daemon takes its spool over and ends its open spans."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from traceview.conventions import facts
+from traceview.protocol.places import find_places
+from traceview.protocol.records import SpanRow, Status, TraceSummary
+from traceview.protocol.spool import Spool, find_dead
+from traceview.store import StoreReader, StoreWriter
+from traceview.testing import build_trace
+
+PROGRAM = """
+import sys, traceview as tv
+with tv.trace("doomed"):
+    for n in range(50):
+        with tv.span(f"step {n}", kind="tool", input={"n": n}) as span:
+            span.set_output(n)
+    with tv.span("last step", kind="llm"):
+        print("now", flush=True)
+        sys.stdin.read()
+"""
+
+Start = Callable[..., object]
+Until = Callable[..., object]
+Program = Callable[[], "subprocess.Popen[str]"]
+
+
+def stored() -> tuple[TraceSummary, list[SpanRow]] | None:
+    """The one trace in the store and its spans, if there is one."""
+    if not find_places().store.exists():
+        return None
+    reader = StoreReader(find_places().store)
+    try:
+        traces = reader.traces()
+        return (traces[0], reader.spans(traces[0].trace_id)) if traces else None
+    finally:
+        reader.close()
+
+
+def is_interrupted() -> bool:
+    found = stored()
+    return found is not None and found[0].status is Status.INTERRUPTED
+
+
+@pytest.fixture
+def start_doomed(home: Path) -> Iterator[Program]:
+    programs: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        program = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        programs.append(program)
+        assert program.stdout is not None
+        assert program.stdout.readline() == "now\n"
+        return program
+
+    yield start
+    for program in programs:
+        program.kill()
+        program.communicate()
+
+
+def check_all_there(died_after_ns: int) -> None:
+    found = stored()
+    assert found is not None
+    trace, spans = found
+    assert sorted(row.name for row in spans) == sorted(["doomed", "last step", *(f"step {n}" for n in range(50))])
+    by_status = {row.name: row.status for row in spans}
+    assert by_status.pop("doomed") is by_status.pop("last step") is Status.INTERRUPTED
+    assert set(by_status.values()) == {Status.OK}
+    assert trace.running == 0
+    (last,) = (row for row in spans if row.name == "last step")
+    assert last.end_ns is not None
+    assert last.start_ns <= last.end_ns
+    # A death is noticed within about a second; the machine may be slow on top of that.
+    assert died_after_ns - 3_000_000_000 < last.end_ns < time.time_ns()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_program_killed_beside_the_daemon(
+    start_daemon: Start, start_doomed: Program, until: Until, how: signal.Signals
+) -> None:
+    start_daemon()
+    program = start_doomed()
+    until(lambda: (found := stored()) is not None and len(found[1]) == 52)
+    assert not is_interrupted()
+    killed = time.time_ns()
+    program.send_signal(how)
+    until(is_interrupted)
+    check_all_there(killed)
+    until(lambda: not list(find_places().spool.iterdir()))
+
+
+def test_a_program_killed_before_any_daemon_ran(start_daemon: Start, start_doomed: Program, until: Until) -> None:
+    program = start_doomed()
+    killed = time.time_ns()
+    program.kill()
+    program.wait()
+    start_daemon()
+    until(is_interrupted)
+    check_all_there(killed)
+    until(lambda: not list(find_places().spool.iterdir()))
+
+
+def test_a_program_that_ended_before_any_daemon_ran(home: Path, start_daemon: Start, until: Until) -> None:
+    code = "import traceview as tv\nwith tv.trace('early'):\n    tv.log('was here')"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    start_daemon()
+    until(lambda: (found := stored()) is not None and found[0].status is Status.OK)
+    until(lambda: not list(find_places().spool.iterdir()))
+
+
+def test_a_program_that_left_no_spool_is_ended_too(home: Path, start_daemon: Start, until: Until) -> None:
+    places = find_places()
+    places.prepare()
+    writer = StoreWriter(places.store, facts)
+    writer.apply(build_trace("gone~").parts, session=b"s" * 16, seq=1)
+    writer.close()
+    start_daemon()
+    until(is_interrupted)
+
+
+def test_what_the_program_knew_to_be_lost_is_counted_once(home: Path, start_daemon: Start, until: Until) -> None:
+    spool = Spool(find_places().spool / (b"s" * 16).hex())
+    for part in build_trace("kept~").parts:
+        spool.append(msgspec.msgpack.encode(part))
+    spool.note_dropped(7)
+    spool.close()
+    start_daemon()
+    until(is_interrupted)
+    found = stored()
+    assert found is not None
+    assert found[0].dropped == 7
+
+
+@pytest.mark.expects_log
+def test_damage_costs_only_what_is_damaged(home: Path, start_daemon: Start, until: Until) -> None:
+    spool = Spool(find_places().spool / (b"s" * 16).hex())
+    spool.introduce(b"not a hello")
+    (part,) = build_trace("kept~").parts
+    for record in (b"garbage", msgspec.msgpack.encode(part), b"\xc1"):
+        spool.append(record)
+    spool.close()
+    stray = Spool(find_places().spool / "stray")
+    stray.close()
+    start_daemon()
+    until(is_interrupted)
+    assert (home / "rejected.jsonl").read_text().count("not a span record") == 2
+    (dead,) = find_dead(find_places().spool)
+    assert dead.folder.name == "stray"
+    dead.release()

@@ -1,0 +1,202 @@
+"""What was appended survives its process: in order, whole, once; and the spool stays within its bounds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from traceview.protocol.spool import DeadSpool, Spool, find_dead, hold_lock
+from traceview.protocol.wire import split_records
+
+NAME = "0123456789abcdef" * 2
+
+
+def records_of(spool: Spool, most: int = 1000) -> list[bytes]:
+    found: list[bytes] = []
+    while cut := spool.cut(most, 1 << 20):
+        found += [bytes(record) for record in split_records(cut.body)]
+    return found
+
+
+def left_by(dead: DeadSpool) -> list[bytes]:
+    return [bytes(record) for body in dead.bodies() for record in split_records(body)]
+
+
+@given(st.lists(st.binary(max_size=3000), max_size=60), st.integers(1, 7))
+def test_records_come_out_as_they_went_in(records: list[bytes], most: int) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Spool(Path(folder) / NAME, segment=4096)
+        assert all(spool.append(record) for record in records)
+        assert records_of(spool, most) == records
+        assert len(spool) == 0
+        spool.close()
+
+
+def test_a_cut_holds_at_least_one_record_and_no_more_than_asked(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME)
+    for size in (5000, 10, 10):
+        spool.append(b"x" * size)
+    first, second = spool.cut(10, 100), spool.cut(10, 100)
+    assert first is not None
+    assert second is not None
+    assert (first.count, second.count) == (1, 2)
+    assert spool.cut(10, 100) is None
+    spool.close()
+
+
+def test_acknowledged_segments_are_deleted_and_their_room_is_used_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME, segment=4096, limit=3 * 4096)
+    for _ in range(50):
+        assert spool.append(b"x" * 3000)
+        cut = spool.cut(10, 1 << 20)
+        assert cut is not None
+        spool.free(cut.upto)
+        assert len(list(spool.folder.glob("*.seg"))) <= 2
+    spool.close()
+
+
+def test_a_full_spool_drops_the_newest_and_keeps_the_rest(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME, segment=4096, limit=2 * 4096)
+    kept = [spool.append(bytes([n]) * 1500) for n in range(8)]
+    assert kept == [True] * 4 + [False] * 4
+    spool.note_dropped(4)
+    spool.close()
+    (dead,) = find_dead(tmp_path)
+    assert dead.dropped() == 4
+    assert left_by(dead) == [bytes([n]) * 1500 for n in range(4)]
+    dead.remove()
+    assert not spool.folder.exists()
+
+
+def test_a_record_larger_than_a_segment_gets_one_of_its_own(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME, segment=4096)
+    assert spool.append(b"small")
+    assert spool.append(b"x" * 1_000_000)
+    assert spool.append(b"after")
+    assert [len(record) for record in records_of(spool)] == [5, 1_000_000, 5]
+    spool.close()
+
+
+def test_what_was_acknowledged_is_not_left_behind(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME)
+    spool.introduce(b"who I am")
+    for n in range(10):
+        spool.append(b"%d" % n)
+    cut = spool.cut(4, 1 << 20)
+    assert cut is not None
+    spool.free(cut.upto)
+    spool.close()
+    spool.close()
+    (dead,) = find_dead(tmp_path)
+    assert dead.session == bytes.fromhex(NAME)
+    assert dead.hello() == b"who I am"
+    assert left_by(dead) == [b"%d" % n for n in range(4, 10)]
+    dead.release()
+
+
+def test_a_living_process_keeps_its_spool(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME)
+    assert list(find_dead(tmp_path)) == []
+    with pytest.raises(BlockingIOError):
+        hold_lock(spool.folder / "lock")
+    spool.close()
+    (dead,) = find_dead(tmp_path)
+    dead.release()
+
+
+def test_a_folder_that_is_no_spool_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "stray").mkdir()
+    assert list(find_dead(tmp_path)) == []
+    assert list(find_dead(tmp_path / "nowhere")) == []
+    spool = Spool(tmp_path / "not hex")
+    spool.append(b"kept")
+    (spool.folder / "00000002.seg").write_bytes(b"garbage")
+    (spool.folder / "00000003.seg").write_bytes(b"TVSP" + b"\xff" * 60)
+    spool.close()
+    (dead,) = find_dead(tmp_path)
+    assert dead.session == b""
+    assert dead.hello() == b""
+    assert left_by(dead) == [b"kept"]
+    dead.remove()
+
+
+def test_many_threads_lose_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME, segment=64 * 1024)
+
+    def work(name: int) -> None:
+        for n in range(500):
+            assert spool.append(b"%d/%d" % (name, n))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = records_of(spool)
+    assert len(found) == 4000
+    for name in range(8):
+        mine = [record for record in found if record.startswith(b"%d/" % name)]
+        assert mine == [b"%d/%d" % (name, n) for n in range(500)], "each thread's records stay in order"
+    spool.close()
+
+
+def test_a_signal_handler_may_append_in_the_middle_of_an_append(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME)
+
+    def handler(*_: object) -> None:
+        assert spool.append(b"from the handler")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        for n in range(20_000):
+            assert spool.append(b"%d" % n)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    found = records_of(spool)
+    assert [record for record in found if record.isdigit()] == [b"%d" % n for n in range(20_000)]
+    assert b"from the handler" in found
+    spool.close()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from traceview.protocol.spool import Spool
+spool = Spool(Path(sys.argv[1]))
+n = 0
+while True:
+    spool.append(b"%d" % n)
+    n += 1
+    os.write(1, b"%d\\n" % n)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 50, 700])
+def test_a_killed_process_leaves_every_record_it_appended(tmp_path: Path, after: int) -> None:
+    program = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / NAME)], stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    said = 0
+    for _ in range(after):
+        said = int(program.stdout.readline())
+    os.kill(program.pid, signal.SIGKILL)
+    for line in program.stdout:
+        said = int(line) if line.endswith(b"\n") else said
+    program.wait()
+    program.stdout.close()
+    (dead,) = find_dead(tmp_path)
+    found = left_by(dead)
+    assert found == [b"%d" % n for n in range(len(found))]
+    assert len(found) >= said
+    dead.remove()

@@ -1,0 +1,110 @@
+"""The outbox that survives its process: records in a spool, which the daemon takes over when the process is gone."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from typing import Final
+
+from traceview.protocol.places import find_places
+from traceview.protocol.spool import SPOOL_BYTES, Spool
+from traceview.sdk import guard
+from traceview.sdk.outbox import Chunk, MemoryOutbox, Outbox
+
+_LIMIT_VARIABLE: Final = "TRACEVIEW_SPOOL_MB"
+
+
+def open_outbox(session: bytes) -> Outbox:
+    """A spool for this session; where none can be made (nowhere to write), memory, and the log says so once."""
+    try:
+        places = find_places()
+        places.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return SpoolOutbox(Spool(places.spool / session.hex(), limit=_limit()))
+    except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError where there is none
+        guard.say_once("spool", "spans wait in memory and die with the program, since no spool can be made: %s", error)
+        return MemoryOutbox()
+
+
+def _limit() -> int:
+    """The bound of the spool in bytes: `TRACEVIEW_SPOOL_MB`, 256 MiB by default."""
+    wished = os.environ.get(_LIMIT_VARIABLE, "")
+    return max(1, int(wished)) * 1024 * 1024 if wished.isdigit() else SPOOL_BYTES
+
+
+class SpoolOutbox:
+    """Records of one session in a spool. What `append` returned from outlives the process, however it ends."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._counting = threading.RLock()
+        self._appended = self._taken = self._freed = 0
+        self._dropped_taken = 0
+        # Chunks under way in order, each with the position behind it and whether it is done with: a refused one may
+        # be done before those that were cut earlier.
+        self._under_way: deque[list[object]] = deque()
+
+    def append(self, record: bytes) -> bool:
+        """Keeps a record; False if the spool is full."""
+        kept = self._spool.append(record)
+        if kept:
+            with self._counting:
+                self._appended += 1
+        return kept
+
+    def note_dropped(self, spans: int = 1) -> None:
+        """Counts lost spans."""
+        self._spool.note_dropped(spans)
+
+    def take_dropped(self) -> int:
+        """The spans lost since the last call; the sender's only."""
+        total = self._spool.dropped
+        new, self._dropped_taken = total - self._dropped_taken, total
+        return new
+
+    @property
+    def appended(self) -> int:
+        """The records kept so far."""
+        return self._appended
+
+    @property
+    def freed(self) -> int:
+        """The records done with."""
+        return self._freed
+
+    def waiting(self) -> int:
+        """The records not yet taken."""
+        return max(0, self._appended - self._taken)
+
+    def take(self, max_records: int, max_bytes: int) -> Chunk | None:
+        """The next records as a chunk; the sender's only."""
+        cut = self._spool.cut(max_records, max_bytes)
+        if cut is None:
+            return None
+        self._taken += cut.count
+        chunk = Chunk(cut.body, cut.count, len(cut.body))
+        self._under_way.append([chunk, cut.upto, False])
+        return chunk
+
+    def free(self, chunk: Chunk) -> None:
+        """A chunk is done with; the sender's only."""
+        for entry in self._under_way:
+            if entry[0] is chunk:
+                entry[2] = True
+        upto = None
+        while self._under_way and self._under_way[0][2]:
+            upto = self._under_way.popleft()[1]
+        if isinstance(upto, int):
+            self._spool.free(upto)
+        self._freed += chunk.records
+
+    def introduce(self, hello: bytes) -> None:
+        """Keeps the session's Hello in the spool."""
+        try:
+            self._spool.introduce(hello)
+        except OSError as error:
+            guard.report("spool", error)
+
+    def close(self) -> None:
+        """Lets go of the spool: the daemon takes over what is left, and ends the spans that are open."""
+        self._spool.close()
