@@ -41,7 +41,9 @@ def one_line(text: str, limit: int = 1000) -> str:
 # Control characters and bidi overrides are shown, never obeyed: recorded text is untrusted.
 _VISIBLE = {chr(c): chr(0x2400 + c) for c in range(0x20)}
 _VISIBLE |= {"\n": " ", "\r": "", "\t": " ", "\x7f": "␡", "\u2028": " ", "\u2029": " "}
-_VISIBLE |= {chr(c): "�" for c in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_VISIBLE |= {
+    chr(c): "�" for c in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
+}
 
 
 def draw_text(

@@ -118,8 +118,15 @@ def compact(value: Any) -> str:
     try:
         return msgspec.json.encode(value).decode()
     except (msgspec.MsgspecError, TypeError, ValueError):
-        return repr(value)[: 10 * MAX_TEXT]
+        return _shown(value)
     except RecursionError:
+        return ""
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)[: 10 * MAX_TEXT]
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits has no repr
         return ""
 
 
