@@ -32,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return commands.stop(places)
     if parsed.command == "status":
         return commands.status(places, as_json=parsed.json)
+    if parsed.command == "uninstall":
+        from traceview_agent import service
+
+        return service.uninstall(places)
     try:
         loaded = load(places.config, os.environ, _flags(parsed))
     except ConfigError as error:
@@ -39,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if parsed.command == "start":
         return commands.start(places, _arguments(parsed))
+    if parsed.command == "install":
+        from traceview_agent import service
+
+        return service.install(places, _arguments(parsed))
     if parsed.command == "config":
         return commands.config(places, loaded, as_json=parsed.json)
     return _run(places, loaded.config, detached=parsed.detached)
@@ -82,10 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["run", "start", "stop", "status", "config"],
+        choices=["run", "start", "stop", "status", "config", "install", "uninstall"],
         default="run",
         help="run stays in the foreground (the default); start runs one in the background; "
-        "config shows the settings in force",
+        "config shows the settings in force; install has the system start it at login, uninstall no longer",
     )
     parser.add_argument("--json", action="store_true", help="status or config as one JSON document")
     parser.add_argument("--home", metavar="DIR", help="the folder of everything (default: TRACEVIEW_HOME)")

@@ -10,6 +10,7 @@ import sys
 
 from traceview.protocol.places import Places
 from traceview_agent.daemon import CannotStart, Daemon, Options
+from traceview_agent.notify import notify
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ async def _serve(places: Places, options: Options) -> None:
     # What is imported lives as long as the process: collections needn't walk it, which took 10 ms and more each time.
     gc.collect()
     gc.freeze()
+    notify("READY=1")
     await daemon.run()
     log.info("stopped")
 
