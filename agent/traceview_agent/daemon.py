@@ -29,6 +29,7 @@ from traceview_agent.intake import Intake
 from traceview_agent.limits import most_connections
 from traceview_agent.meters import Meters
 from traceview_agent.metrics import Metrics
+from traceview_agent.otlp_grpc import OtlpGrpc, is_installed
 from traceview_agent.otlp_http import OtlpHttp
 from traceview_agent.read_api import ReadApi
 from traceview_agent.redaction import Redaction
@@ -47,10 +48,12 @@ _DRAIN_SECONDS: Final = 2.0
 class Options:
     """What can be chosen. Port 0 takes any free one; durability "power" survives power loss, "process" any kill.
 
+    OTLP over gRPC listens, where none is said, on the port below that of HTTP: 4317.
     `redaction` says what is taken out of spans before they are stored; None takes out nothing.
     """
 
     otlp_port: int = OTLP_HTTP_PORT
+    otlp_grpc_port: int | None = None
     durability: Durability = "process"
     redaction: Rules | None = DEFAULT_RULES
 
@@ -97,6 +100,7 @@ class Daemon:
                 max_connections=most_connections(),
             ),
             self._http_server(),
+            *self._grpc_server(),
         )
         self._takeover = Takeover(places.spool, self._intake, self._redaction, letters)
         self._importer = Importer(self._intake, self._redaction, places.store)
@@ -115,6 +119,14 @@ class Daemon:
             OtlpHttp(intake, meters, redaction, bodies, self._problem),  # takes every path: the last
         )
         return HttpServer(self._options.otlp_port, Guard("otlp-http", meters), pages)
+
+    def _grpc_server(self) -> tuple[OtlpGrpc, ...]:
+        if not is_installed():
+            return ()
+        port = self._options.otlp_grpc_port
+        port = max(0, self._options.otlp_port - 1) if port is None else port
+        socket = self._places.control.with_name("grpc.sock")
+        return (OtlpGrpc(port, socket, self._intake, self._meters, self._redaction, self._problem),)
 
     async def start(self) -> None:
         """Starts everything, or nothing: raises CannotStart."""
@@ -192,6 +204,7 @@ class Daemon:
             spans_per_second=self._meters.spans_per_second,
             receivers=tuple(way.receiver for way in self._ways),
             problem=self._problem(),
+            absent=() if is_installed() else ('otlp-grpc: pip install "traceview[grpc]" brings it',),
         )
 
     def _problem(self) -> str | None:

@@ -50,6 +50,13 @@ def encode_status(media: str, code: int, message: str) -> bytes:
     return _number(1, code) + _text(2, message)
 
 
+def encode_status_with_retry(code: int, message: str, *, seconds: int) -> bytes:
+    """google.rpc.Status with google.rpc.RetryInfo, by which gRPC clients know that and when to come again."""
+    retry_info = _field(1, _number(1, seconds))
+    packed = _text(1, "type.googleapis.com/google.rpc.RetryInfo") + _field(2, retry_info)
+    return encode_status(PROTOBUF, code, message) + _field(3, packed)
+
+
 def _number(field: int, value: int) -> bytes:
     return bytes([field << 3]) + _varint(value) if value else b""
 

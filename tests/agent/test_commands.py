@@ -291,5 +291,6 @@ def test_idle_it_costs_next_to_nothing(foreground: Any) -> None:
     with pytest.raises(psutil.TimeoutExpired):
         process.wait(1.0)
     after = process.cpu_times()
-    assert after.user + after.system - before.user - before.system <= 0.01
+    # 1 % of a core; times come in ticks of 10 ms.
+    assert after.user + after.system - before.user - before.system < 0.015
     assert process.memory_info().rss < 60e6

@@ -286,7 +286,7 @@ def test_a_place_it_must_not_or_cannot_listen_is_reported(
     start_daemon: Any, monkeypatch: pytest.MonkeyPatch, endpoint: str, why: str
 ) -> None:
     monkeypatch.setenv("TRACEVIEW_ENDPOINT", endpoint)
-    zeromq, otlp = start_daemon().status.receivers
+    zeromq, otlp = start_daemon().status.receivers[:2]
     assert why in zeromq.error
     assert "TRACEVIEW_ENDPOINT" in zeromq.error
     assert otlp.error is None

@@ -30,7 +30,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the daemon says of itself. `spans_per_second` is the mean over the last five seconds.
 
-    `redacted` counts the secrets that were taken out of spans.
+    `redacted` counts the secrets that were taken out of spans; `absent` names ways in that are not installed.
     """
 
     pid: int
@@ -46,6 +46,7 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     receivers: tuple[Receiver, ...]
     problem: str | None = None
     redacted: int = 0
+    absent: tuple[str, ...] = ()
 
 
 class AgentFile(msgspec.Struct, frozen=True, kw_only=True):
