@@ -5,9 +5,11 @@ from traceview.store.errors import StoreBusy, StoreError
 from traceview.store.export import export_store, fill
 from traceview.store.listing import Place, TraceFilter
 from traceview.store.reader import StoreCounts, StoreReader
+from traceview.store.retention import Limits
 from traceview.store.writer import StoreWriter
 
 __all__ = [
+    "Limits",
     "Place",
     "StoreBusy",
     "StoreCounts",

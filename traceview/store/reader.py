@@ -67,6 +67,11 @@ class StoreReader:
         """The highest change number: everything up to it is what a read made now sees."""
         return int(self._rows("SELECT value FROM meta WHERE key = 'change'")[0][0])
 
+    def forgotten(self) -> int:
+        """How many traces the store has forgotten (retention) so far: a list read before the latest is out of date."""
+        rows = self._rows("SELECT value FROM meta WHERE key = 'forgotten'")
+        return int(rows[0][0]) if rows else 0
+
     def counts(self) -> StoreCounts:
         """How many traces and spans there are."""
         found = dict(self._rows("SELECT key, value FROM meta"))

@@ -16,6 +16,7 @@ from traceview.store.driver import driver_error
 from traceview.store.encoding import clean_part, clean_text, encode
 from traceview.store.errors import StoreError, explain, is_environment, is_full, is_uncertain
 from traceview.store.opening import Durability, Journal, open_writable, set_quota
+from traceview.store.retention import Forgetting, Limits, noted
 from traceview.store.sources import SourceState, find_source, new_source
 from traceview.store.space import DiskSpace
 
@@ -56,7 +57,8 @@ class StoreWriter:
         self._stale = False
         try:
             self._recall()
-            self._packer = BlockPacker(self._highest("block_no", "payload_block") + 1)
+            last_block = max(self._highest("block_no", "payload_block"), noted(self._connection, "last_block"))
+            self._packer = BlockPacker(last_block + 1)
             if max_bytes is not None:
                 set_quota(self._connection, max_bytes)
         except driver_error() as error:
@@ -95,6 +97,13 @@ class StoreWriter:
         all, it counts.
         """
         return self._transact(lambda: self._interrupt(session, at_ns))
+
+    def tidy(self, limits: Limits, *, now_ns: int | None = None) -> bool:
+        """Does a slice, some 20 ms, of what brings the store within its limits; returns whether there is more to do.
+
+        Whole traces are forgotten, those that started first at first, never a running one. Only between batches.
+        """
+        return bool(self._transact(lambda: self._tidy(limits, time.time_ns() if now_ns is None else now_ns)))
 
     def last_seq(self, session: bytes) -> int:
         """The number of the last batch of the session that is committed, -1 if there is none."""
@@ -157,7 +166,7 @@ class StoreWriter:
     def _recall(self) -> None:
         """Reads what is kept in memory between transactions, at the start and after one that failed."""
         self._totals = self._read_totals()
-        self._next_trace = self._highest("trace_no", "trace") + 1
+        self._next_trace = max(self._highest("trace_no", "trace"), noted(self._open(), "last_trace")) + 1
         self._stale = False
 
     def _failed(self, error: Exception) -> StoreError:
@@ -233,6 +242,25 @@ class StoreWriter:
             source.save(connection)
         self._save_totals(before)
         return batch.changed_spans
+
+    def _tidy(self, limits: Limits, now_ns: int) -> int:
+        before, forgetting = dict(self._totals), Forgetting(self._open(), self._totals)
+        while more := self._forget_some(forgetting, limits, now_ns):
+            if not forgetting.in_time:
+                break
+        self._save_totals(before)
+        return more
+
+    def _forget_some(self, forgetting: Forgetting, limits: Limits, now_ns: int) -> bool:
+        if forgetting.leftovers():
+            return True
+        trace_no = forgetting.choose(limits, now_ns)
+        if trace_no is None:
+            return forgetting.give_back()
+        # The block that is still being filled is closed: it would be written again with what is forgotten.
+        self._packer.restore(self._packer.mark())
+        forgetting.begin(trace_no, self._next_trace - 1, self._packer.mark())
+        return True
 
     def _batch(self, source: SourceState | None, now_ns: int) -> Batch:
         return Batch(
