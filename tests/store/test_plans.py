@@ -8,6 +8,7 @@ from traceview.protocol.records import Event, SpanPart
 from traceview.testing import build_trace
 
 BUILT = build_trace("a > (b:llm > c:llm, d~)")
+LONG = SpanPart(BUILT.trace_id, BUILT.parts[0].span_id, input=[{"role": "user", "content": "x" * 400}] * 20)
 STATE = SpanPart(BUILT.trace_id, BUILT.parts[0].span_id, events=(Event(1, "traceview.state", {"x": 1}),))
 
 
@@ -61,14 +62,16 @@ def test_the_writer_searches(store):
 
     def work() -> None:
         store.apply(*BUILT.parts[::-1], STATE, session=b"s", seq=2)
+        store.apply(LONG, session=b"s", seq=3)
         writer.interrupt(b"s")
-        store.apply(session=b"s", seq=3)
+        store.apply(session=b"s", seq=4)
         writer.last_seq(b"s")
 
     plans = plans_of(writer._connection, work)
     walked = {statement for statement, plan in plans.items() if "SCAN" in plan}
     assert walked == {"SELECT key, value FROM meta"} & walked
     assert any("span_llm (trace_no=? AND parent_id=?)" in plan for plan in plans.values())
+    assert any("PRIMARY KEY (trace_no=? AND digest=?)" in plan for plan in plans.values())
     assert any("span_open (source_no=?)" in plan for plan in plans.values())
     (plan,) = plans_of(writer._connection, writer.open_sessions).values()
     assert "span_open (source_no=?)" in plan

@@ -48,11 +48,13 @@ def assert_exact(path: Path) -> None:
     connection = driver().connect(str(path))
     rows = lambda sql: connection.execute(sql).fetchall()  # noqa: E731
     traces = {number for (number,) in rows("SELECT trace_no FROM trace")}
-    referred = {locator >> 8 for (locator,) in rows("SELECT locator FROM span_part")}
+    referred = {locator >> 8 for (locator,) in rows("SELECT locator FROM span_part UNION SELECT locator FROM piece")}
     for (entries,) in rows("SELECT locators FROM span"):
         referred |= {locator >> 8 for locator, _ in split_entries(entries) if locator != NOWHERE}
     assert {
-        number for table in ("span", "span_part", "event") for (number,) in rows(f"SELECT trace_no FROM {table}")
+        number
+        for table in ("span", "span_part", "piece", "event")
+        for (number,) in rows(f"SELECT trace_no FROM {table}")
     } <= traces
     assert {number for (number,) in rows("SELECT block_no FROM payload_block")} == referred - {0}
     meta = dict(rows("SELECT key, value FROM meta"))

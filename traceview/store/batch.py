@@ -32,6 +32,7 @@ from traceview.store.lookups import (
 )
 from traceview.store.merging import merge, same_span
 from traceview.store.payloads import BlockCache, find_locators
+from traceview.store.pieces import INSERT_PIECES, Pieces
 from traceview.store.spans import LLM, NOTHING, SpanState
 from traceview.store.traces import TraceState
 
@@ -64,6 +65,7 @@ class Batch:
         self,
         connection: sqlite3.Connection,
         packer: BlockPacker,
+        pieces: Pieces,
         understand: Understand,
         *,
         change: int,
@@ -73,6 +75,7 @@ class Batch:
     ) -> None:
         self._connection = connection
         self._packer = packer
+        self._pieces = pieces
         self._understand = understand
         self._change = change
         self._now_ns = now_ns
@@ -140,6 +143,8 @@ class Batch:
             self._settle(trace, rows)
         execute(_INSERT_BLOCKS, self._packer.take())
         execute(_INSERT_SPANS, rows)
+        if shared := self._pieces.take():
+            execute(INSERT_PIECES, shared)
         if self._events:
             execute(_INSERT_EVENTS, self._events)
         if self._spilled:
@@ -178,7 +183,7 @@ class Batch:
             span.flags |= CONFLICT
         facts = self._facts(part)
         span.absorb(part, facts, self._now_ns)
-        locator = self._packer.add(record)
+        locator = self._packer.add(self._pieces.share(trace, part, record))
         self._pending[locator] = record
         self._remember(trace, span, locator, mark)
         for event in events:

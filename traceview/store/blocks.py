@@ -1,4 +1,4 @@
-"""Payload blocks: up to 64 encoded span parts in one zstd frame, found again by locators.
+"""Payload blocks: up to 64 encoded span parts, and pieces of them, in one zstd frame, found again by locators.
 
 One frame of many spans is faster to write and about three times smaller than one frame a span (833 bytes
 instead of 2,111 for a span of 2.2 KB). A locator is `block_no << 8 | slot`; an *entry* of a span row is 16 bytes: the
@@ -16,15 +16,16 @@ import zstandard
 
 from traceview.protocol.wire import WireError, join_records, split_records
 
-MAX_SLOTS: Final = 64
+MAX_SLOTS: Final = 256
+_MAX_PARTS: Final = 64
 ENTRY: Final = struct.Struct(">Q8s")
 # The locator of a part that said nothing new: only its digest is kept. No block has number 0.
 NOWHERE: Final = 0
+MAX_RAW_BYTES: Final = 1 << 30
 _FULL_BYTES: Final = 256 * 1024
 # A block smaller than this is written again with what the next transaction brings, or a trickle of spans would make
 # a block, and a page, of each.
 _OPEN_BYTES: Final = 64 * 1024
-_MAX_RAW_BYTES: Final = 1 << 30
 _CHUNK_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -42,18 +43,20 @@ class BlockPacker:
         self._block = next_block
         self._records: list[bytes] = []
         self._bytes = 0
+        self._parts = 0
         self._new = 0
         self._full: list[tuple[int, list[bytes]]] = []
         self._compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
 
-    def add(self, record: bytes) -> int:
-        """Takes a part; returns its locator."""
-        if self._records and (len(self._records) >= MAX_SLOTS or self._bytes + len(record) > _FULL_BYTES):
+    def add(self, record: bytes, *, piece: bool = False) -> int:
+        """Takes a part, or a piece of one (pieces.py); returns its locator."""
+        if self._records and (self._is_crowded() or self._bytes + len(record) > _FULL_BYTES):
             self._full.append((self._block, self._records))
             self._next_block()
         slot = len(self._records)
         self._records.append(record)
         self._bytes += len(record)
+        self._parts += not piece
         self._new += 1
         return self._block << 8 | slot
 
@@ -64,7 +67,7 @@ class BlockPacker:
         taken = [(number, self._compressor.compress(join_records(records))) for number, records in self._full]
         self._full = []
         self._new = 0
-        if self._bytes >= _OPEN_BYTES or len(self._records) >= MAX_SLOTS:
+        if self._bytes >= _OPEN_BYTES or self._is_crowded():
             self._next_block()
         return taken
 
@@ -78,9 +81,12 @@ class BlockPacker:
         self._next_block()
         self._new, self._full = 0, []
 
+    def _is_crowded(self) -> bool:
+        return self._parts >= _MAX_PARTS or len(self._records) >= MAX_SLOTS
+
     def _next_block(self) -> None:
         self._block += 1
-        self._records, self._bytes = [], 0
+        self._records, self._bytes, self._parts = [], 0, 0
 
 
 def unpack(data: bytes) -> list[memoryview]:
@@ -88,7 +94,7 @@ def unpack(data: bytes) -> list[memoryview]:
     try:
         slots = list(islice(split_records(b"".join(_expand(data))), MAX_SLOTS + 1))
         if len(slots) > MAX_SLOTS:
-            raise BlockDamaged(f"it holds more than {MAX_SLOTS} parts")
+            raise BlockDamaged(f"it holds more than {MAX_SLOTS} slots")
         return slots
     except (zstandard.ZstdError, WireError) as error:
         raise BlockDamaged(str(error)) from error
@@ -100,7 +106,7 @@ def _expand(data: bytes) -> Iterator[bytes]:
     with zstandard.ZstdDecompressor().stream_reader(data) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             total += len(chunk)
-            if total > _MAX_RAW_BYTES:
+            if total > MAX_RAW_BYTES:
                 raise BlockDamaged("it expands beyond 1 GiB")
             yield chunk
 

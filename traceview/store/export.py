@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from traceview.protocol.records import SpanPart
 from traceview.store.batch import Understand
+from traceview.store.encoding import encode_part
 from traceview.store.errors import StoreError
 from traceview.store.reader import StoreReader
 from traceview.store.writer import StoreWriter
 
 _BATCH: Final = 1_000
+_BATCH_BYTES: Final = 32 * 1024 * 1024
 
 
 def export_store(reader: StoreReader, trace_ids: Iterable[bytes], target: Path, understand: Understand) -> int:
@@ -41,16 +42,29 @@ def export_store(reader: StoreReader, trace_ids: Iterable[bytes], target: Path, 
 
 
 def fill(writer: StoreWriter, parts: Iterable[SpanPart], *, dropped: int = 0) -> int:
-    """Stores any number of parts, a thousand a transaction; returns how many spans were new or changed.
+    """Stores any number of parts, up to a thousand or 32 MiB a transaction; returns how many spans changed.
 
     `dropped` spans are noted as lost at the first batch's last trace.
     """
     changed = 0
-    left = iter(parts)
-    while batch := list(islice(left, _BATCH)):
+    for batch in _batches(parts):
         changed += writer.apply(batch, dropped=dropped)
         dropped = 0
     return changed
+
+
+def _batches(parts: Iterable[SpanPart]) -> Iterator[list[SpanPart]]:
+    """What a transaction takes. The spans of a long conversation are small in the store and large in memory."""
+    batch: list[SpanPart] = []
+    size = 0
+    for part in parts:
+        batch.append(part)
+        size += len(encode_part(part)[1])
+        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _copy(reader: StoreReader, trace_ids: Iterable[bytes], partial: Path, understand: Understand) -> int:

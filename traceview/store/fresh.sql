@@ -42,6 +42,16 @@ CREATE TABLE payload_block (
  STRICT
 
 ;
+CREATE TABLE piece (
+	trace_no INTEGER NOT NULL, 
+	digest BLOB NOT NULL, 
+	locator INTEGER NOT NULL, 
+	CONSTRAINT piece_key PRIMARY KEY (trace_no, digest)
+)
+ WITHOUT ROWID,
+ STRICT
+
+;
 CREATE TABLE source (
 	source_no INTEGER NOT NULL, 
 	session BLOB NOT NULL, 

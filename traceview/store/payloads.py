@@ -1,20 +1,25 @@
-"""Finds the parts of spans in payload blocks and merges them, with the blocks last used at hand."""
+"""Finds the parts of spans in payload blocks, joins and merges them, with the blocks last used at hand."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from traceview.protocol.records import SpanPart
-from traceview.store.blocks import NOWHERE, BlockDamaged, split_entries, unpack
+from traceview.store.blocks import MAX_RAW_BYTES, NOWHERE, BlockDamaged, split_entries, unpack
 from traceview.store.columns import SPILLED
 from traceview.store.encoding import decode
 from traceview.store.merging import merge
+from traceview.store.pieces import content_of, members_of, segments_of
 
 # Enough for the neighbours of a step, which lie in the same few blocks; a 100 MB payload is not kept.
 _CACHE_BYTES: Final = 32 * 1024 * 1024
+
+# Far more than any record needs: a crafted file can name its pieces over and over.
+_MAX_NESTING: Final = 32
+_MAX_PIECES: Final = 8_000_000
 
 _SPILLED_LOCATORS: Final = "SELECT locator FROM span_part WHERE trace_no = ? AND span_id = ?"
 _BLOCK: Final = "SELECT data FROM payload_block WHERE block_no = ?"
@@ -29,8 +34,38 @@ class BlockCache:
         self._blocks: OrderedDict[int, list[memoryview]] = OrderedDict()
         self._bytes = 0
 
-    def part(self, connection: sqlite3.Connection, locator: int) -> memoryview:
-        """The encoded part at a locator. Raises BlockDamaged where it isn't, and the driver's errors."""
+    def part(self, connection: sqlite3.Connection, locator: int) -> memoryview | bytes:
+        """The encoded part at a locator, whole. Raises BlockDamaged where it isn't, and the driver's errors."""
+        record = self._slot(connection, locator)
+        segments = segments_of(record)
+        if segments is None:
+            return record
+        joined: list[bytes | memoryview] = []
+        total = 0
+        for piece in self._pieces(connection, segments):
+            joined.append(piece)
+            total += len(piece)
+            if total > MAX_RAW_BYTES or len(joined) > _MAX_PIECES:
+                raise BlockDamaged("its pieces make more than 1 GiB")
+        return b"".join(joined)
+
+    def _pieces(self, connection: sqlite3.Connection, segments: Iterable[int | bytes]) -> Iterator[bytes | memoryview]:
+        """The bytes that segments of a record stand for (see pieces.py)."""
+        stack = [iter(segments)]
+        while stack:
+            segment = next(stack[-1], None)
+            if segment is None:
+                stack.pop()
+            elif isinstance(segment, bytes):
+                yield segment
+            elif segment >= 0:
+                yield content_of(self._slot(connection, segment))
+            elif len(stack) > _MAX_NESTING:
+                raise BlockDamaged("its pieces are nested without end")
+            else:
+                stack.append(iter(members_of(self._slot(connection, -segment))))
+
+    def _slot(self, connection: sqlite3.Connection, locator: int) -> memoryview:
         number, slot = locator >> 8, locator & 0xFF
         slots = self._blocks.get(number)
         if slots is None or slot >= len(slots):  # the newest block grows with later transactions

@@ -1,10 +1,11 @@
 """Keeps a store within limits: forgets whole traces, oldest first, in slices of some 20 ms, each a transaction.
 
-A trace vanishes for readers at once, with its row; its spans, parts and events follow. What a payload block holds may
-belong to spans of several traces. Each part in it names its span, so a block is freed exactly when no span refers to
-any of its parts any more. What is begun is noted in `meta` and goes on after any end of the process: `forgetting` has
-the trace's number, a key `doubt:N` each block to look at; `forgotten` counts traces, `last_trace` and `last_block` keep
-numbers from being given again (readers may still know the old ones).
+A trace vanishes for readers at once, with its row; its spans, parts, pieces and events follow. What a payload block
+holds may belong to several traces. Each part in it names its span, each piece of a conversation its trace, so a block
+is freed exactly when no span refers to any of its parts, and no trace to its pieces, any more. What is begun is noted
+in `meta` and goes on after any end of the process: `forgetting` has the trace's number, a key `doubt:N` each block to
+look at; `forgotten` counts traces, `last_trace` and `last_block` keep numbers from being given again (readers may still
+know the old ones).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 
 from traceview.store.blocks import NOWHERE, BlockDamaged, split_entries, unpack
 from traceview.store.columns import SPILLED
+from traceview.store.pieces import owner_of
 
 _SLICE_S: Final = 0.02
 _ROWS: Final = 200
@@ -99,7 +101,8 @@ class Forgetting:
         """Deletes some of what is left of the trace being forgotten; False when nothing is."""
         trace_no = self._noted("forgetting")
         if trace_no:
-            if not (self._drop_parts(trace_no) or self._drop_spans(trace_no) or self._drop_events(trace_no)):
+            drops = (self._drop_parts, self._drop_spans, self._drop_pieces, self._drop_events)
+            if not any(drop(trace_no) for drop in drops):
                 self._note("forgetting", 0)
             return True
         doubt = self._connection.execute(_DOUBTS).fetchone()
@@ -143,6 +146,14 @@ class Forgetting:
         self._connection.executemany(sql, [(trace_no, span_id) for span_id, _ in rows])
         return bool(rows)
 
+    def _drop_pieces(self, trace_no: int) -> bool:
+        sql = "SELECT digest, locator FROM piece WHERE trace_no = ? LIMIT ?"
+        rows = self._connection.execute(sql, (trace_no, _ROWS)).fetchall()
+        self._doubt(locator for _, locator in rows)
+        sql = "DELETE FROM piece WHERE trace_no = ? AND digest = ?"
+        self._connection.executemany(sql, [(trace_no, digest) for digest, _ in rows])
+        return bool(rows)
+
     def _drop_events(self, trace_no: int) -> bool:
         return self._connection.execute(_EVENTS, (trace_no, trace_no, _ROWS)).rowcount > 0
 
@@ -156,10 +167,16 @@ class Forgetting:
         if row is None:
             return False
         try:
-            owners = [_owner(record) for record in unpack(row[0])]
+            slots = unpack(row[0])
+            owners = [None if owner_of(record) is not None else _owner(record) for record in slots]
         except (BlockDamaged, msgspec.DecodeError):
             return True  # nobody can tell whose it is
-        return any(self._is_referred(owner, block << 8 | slot) for slot, owner in enumerate(owners))
+        if any(self._is_there(trace_no) for trace_no in {owner_of(record) for record in slots}):
+            return True
+        return any(self._is_referred(part, block << 8 | slot) for slot, part in enumerate(owners) if part is not None)
+
+    def _is_there(self, trace_no: int | None) -> bool:
+        return bool(self._connection.execute("SELECT 1 FROM trace WHERE trace_no = ?", (trace_no,)).fetchone())
 
     def _is_referred(self, part: _Owner, locator: int) -> bool:
         sql = (

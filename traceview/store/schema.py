@@ -137,13 +137,24 @@ event = Table(
     **_CLUSTERED,
 )
 
-# Up to 64 encoded span parts in one zstd frame (see blocks.py).
+# Up to 64 encoded span parts, and pieces of them, in one zstd frame (see blocks.py).
 payload_block = Table(
     "payload_block",
     METADATA,
     Column("block_no", Long, primary_key=True, autoincrement=False),
     _required("data", LargeBinary),
     **_STRICT,
+)
+
+# What records of a trace have in common, by its digest (see pieces.py).
+piece = Table(
+    "piece",
+    METADATA,
+    _required("trace_no", Long),
+    _required("digest", LargeBinary),
+    _required("locator", Long),
+    PrimaryKeyConstraint("trace_no", "digest", name="piece_key"),
+    **_CLUSTERED,
 )
 
 # One traced process: what of it is committed.

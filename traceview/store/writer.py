@@ -16,6 +16,7 @@ from traceview.store.driver import driver_error
 from traceview.store.encoding import clean_part, clean_text, encode
 from traceview.store.errors import StoreError, explain, is_environment, is_full, is_uncertain
 from traceview.store.opening import Durability, Journal, open_writable, set_quota
+from traceview.store.pieces import Pieces
 from traceview.store.retention import Forgetting, Limits, noted
 from traceview.store.sources import SourceState, find_source, new_source
 from traceview.store.space import DiskSpace
@@ -59,6 +60,7 @@ class StoreWriter:
             self._recall()
             last_block = max(self._highest("block_no", "payload_block"), noted(self._connection, "last_block"))
             self._packer = BlockPacker(last_block + 1)
+            self._pieces = Pieces(self._connection, self._packer)
             if max_bytes is not None:
                 set_quota(self._connection, max_bytes)
         except driver_error() as error:
@@ -154,7 +156,7 @@ class StoreWriter:
                 connection.execute("COMMIT")
             except BaseException:
                 self._stale = True
-                self._packer.restore(mark)
+                self._forget(mark)
                 if connection.in_transaction:  # SQLite has rolled back by itself where the disk is full
                     connection.execute("ROLLBACK")
                 raise
@@ -168,6 +170,10 @@ class StoreWriter:
         self._totals = self._read_totals()
         self._next_trace = max(self._highest("trace_no", "trace"), noted(self._open(), "last_trace")) + 1
         self._stale = False
+
+    def _forget(self, mark: int) -> None:
+        self._packer.restore(mark)
+        self._pieces.forget()
 
     def _failed(self, error: Exception) -> StoreError:
         problem = explain(error, self._path)
@@ -199,7 +205,7 @@ class StoreWriter:
                 raise
             connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
-            self._packer.restore(self._packer.mark())
+            self._forget(self._packer.mark())
             changed = self._salvage(parts, source, dropped, now_ns, error)
         if source is not None:
             source.last_seq = source.last_seq if seq is None else seq
@@ -266,6 +272,7 @@ class StoreWriter:
         return Batch(
             self._open(),
             self._packer,
+            self._pieces,
             self._understand,
             change=self._totals["change"] + 1,
             next_trace=self._next_trace,
@@ -311,7 +318,7 @@ class StoreWriter:
                     raise
                 connection.execute("ROLLBACK TO half")
                 self._totals, self._next_trace = totals, next_trace
-                self._packer.restore(mark)
+                self._forget(mark)
                 changed += self._salvage(half, source, lost, now_ns, failure)
             connection.execute("RELEASE half")
         return changed

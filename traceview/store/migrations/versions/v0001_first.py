@@ -134,6 +134,15 @@ def _make_payloads() -> None:
         sa.PrimaryKeyConstraint("block_no"),
         sqlite_strict=True,
     )
+    op.create_table(
+        "piece",
+        _number("trace_no"),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        _number("locator"),
+        sa.PrimaryKeyConstraint("trace_no", "digest", name="piece_key"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
 
 
 def _make_bookkeeping() -> None:
