@@ -60,7 +60,12 @@ def _run(places: Places, config: Config, *, detached: bool) -> int:
 
     limits.raise_limits()
     agent = config.agent
-    options = Options(otlp_port=agent.otlp_http_port, durability=agent.durability, redaction=config.redaction.rules())
+    options = Options(
+        otlp_port=agent.otlp_http_port,
+        durability=agent.durability,
+        redaction=config.redaction.rules(),
+        limits=config.retention.limits(),
+    )
     clean = Redaction(options.redaction).line
     logs.configure(places.log if detached else None, clean, level=agent.log_level, form=agent.log_format)
     return run(places, options)

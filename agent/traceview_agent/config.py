@@ -11,9 +11,14 @@ from msgspec import Meta
 
 from traceview.protocol.places import OTLP_HTTP_PORT
 from traceview.redaction import DEFAULT_RULES, Rules
+from traceview.store import Limits
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["logfmt", "json"]
+
+# Less than this holds no useful run, and is soon below what an empty store takes.
+_LEAST_BYTES: Final = 16 * 1024 * 1024
+_DAY_NS: Final = 86_400 * 10**9
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,12 +99,42 @@ class RedactionSettings(msgspec.Struct, frozen=True, kw_only=True):
         return rules.with_patterns(self.patterns)
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is kept. Whole traces go, those that started first at first; never one that is running."""
+
+    max_age_days: Annotated[
+        Annotated[float, Meta(gt=0, le=100_000)] | None,
+        Meta(
+            title="a number of days above 0, at most 100000",
+            description="Forget traces whose last sign of life is older. Without it, none for its age.",
+        ),
+    ] = None
+    max_bytes: Annotated[
+        Annotated[int, Meta(ge=_LEAST_BYTES)] | None,
+        Meta(
+            title=f"a number of bytes from {_LEAST_BYTES}",
+            description="Forget the oldest traces while more than this is in use in the store's file. The file itself "
+            "may be a tenth larger, since free room is kept for what comes next.",
+        ),
+    ] = None
+    max_traces: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(title="a number from 1", description="Forget the oldest traces while there are more than this."),
+    ] = None
+
+    def limits(self) -> Limits:
+        """The same as the store understands it."""
+        age_ns = None if self.max_age_days is None else round(self.max_age_days * _DAY_NS)
+        return Limits(max_age_ns=age_ns, max_bytes=self.max_bytes, max_traces=self.max_traces)
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, by section of `config.toml`."""
 
     agent: AgentSettings = msgspec.field(default_factory=AgentSettings)
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
     redaction: RedactionSettings = msgspec.field(default_factory=RedactionSettings)
+    retention: RetentionSettings = msgspec.field(default_factory=RetentionSettings)
 
 
 # Names that were there before there was a config.

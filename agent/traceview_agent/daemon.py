@@ -17,7 +17,7 @@ from traceview.protocol.control import AgentFile, AgentStatus, Receiver
 from traceview.protocol.places import OTLP_HTTP_PORT, Places
 from traceview.protocol.version import VERSION
 from traceview.redaction import DEFAULT_RULES, Rules
-from traceview.store import StoreError
+from traceview.store import Limits, StoreError
 from traceview_agent.control_server import ControlServer
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.http_bodies import Bodies
@@ -36,6 +36,7 @@ from traceview_agent.redaction import Redaction
 from traceview_agent.span_batch import SpanBatch
 from traceview_agent.status_pages import StatusPages
 from traceview_agent.takeover import Takeover
+from traceview_agent.upkeep import NO_LIMITS
 from traceview_agent.writer import Durability, Settled, Writer
 from traceview_agent.zmq_receiver import ZmqReceiver
 
@@ -50,12 +51,14 @@ class Options:
 
     OTLP over gRPC listens, where none is said, on the port below that of HTTP: 4317.
     `redaction` says what is taken out of spans before they are stored; None takes out nothing.
+    `limits` say how much the store keeps.
     """
 
     otlp_port: int = OTLP_HTTP_PORT
     otlp_grpc_port: int | None = None
     durability: Durability = "process"
     redaction: Rules | None = DEFAULT_RULES
+    limits: Limits = NO_LIMITS
 
 
 class CannotStart(Exception):
@@ -87,7 +90,14 @@ class Daemon:
         self._redaction = Redaction(options.redaction)
         letters = DeadLetters(places.home / "rejected.jsonl", self._redaction)
         self._writer = Writer(
-            places.store, facts, self._intake, self._meters, letters, self._deliver, durability=options.durability
+            places.store,
+            facts,
+            self._intake,
+            self._meters,
+            letters,
+            self._deliver,
+            durability=options.durability,
+            limits=options.limits,
         )
         self._ways: tuple[_Way, ...] = (
             ZmqReceiver(

@@ -128,6 +128,11 @@ class Intake:
                 self._changed.wait(0.1)
         return True
 
+    def wait(self, seconds: float | None) -> bool:
+        """Waits until something can be taken (or it is closed), so long at most; says whether."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._waiting) or self._closed, seconds)
+
     def take(self, max_spans: int) -> list[Load]:
         """Waits for loads and returns all there are up to `max_spans` (one at least); empty once closed and drained."""
         with self._changed:

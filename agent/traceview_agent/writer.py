@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from traceview.protocol.records import Facts, SpanPart
-from traceview.store import StoreBusy, StoreError, StoreWriter
+from traceview.store import Limits, StoreBusy, StoreError, StoreWriter
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored, Unstored
 from traceview_agent.meters import Meters
+from traceview_agent.upkeep import NO_LIMITS, Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +43,14 @@ class Writer:
         deliver: Callable[[Settled], None],
         *,
         durability: Durability = "process",
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self._path = path
         self._understand = understand
         self._intake, self._meters, self._dead_letters = intake, meters, dead_letters
         self._deliver = deliver
         self._durability = durability
+        self._upkeep = Upkeep(limits)
         self._asked: dict[bytes, int] = {}
         self._give_up = threading.Event()
         self._opened: Future[None] = Future()
@@ -79,13 +82,21 @@ class Writer:
             return
         self._opened.set_result(None)
         try:
-            while loads := self._intake.take(MAX_SPANS):
-                for group in _by_session(loads):
-                    settled = self._settle(store, group)
-                    self._intake.settle(group)
-                    self._deliver(settled)
+            while self._serve(store):
+                self._upkeep.run_if_due(store.writer)
         finally:
             store.close()
+
+    def _serve(self, store: _Store) -> bool:
+        """Writes what comes in before upkeep is due; False once there is no more to come."""
+        if not self._intake.wait(self._upkeep.seconds_left):
+            return True
+        loads = self._intake.take(MAX_SPANS)
+        for group in _by_session(loads):
+            settled = self._settle(store, group)
+            self._intake.settle(group)
+            self._deliver(settled)
+        return bool(loads)
 
     def _settle(self, store: _Store, loads: list[Load]) -> Settled:
         """Commits the loads of one session that are next in order; asks for those that are missing between them."""

@@ -10,6 +10,7 @@ import pytest
 
 from traceview.protocol.places import find_places
 from traceview.redaction import Redactor
+from traceview.store import Limits
 from traceview_agent.__main__ import main
 from traceview_agent.config import Config, documentation, settings
 from traceview_agent.config_sources import ConfigError, Loaded, load
@@ -30,6 +31,11 @@ keep = ["otp", "credit-card"]
 
 [redaction.patterns]
 badge = 'B-[0-9]{6}'
+
+[retention]
+max_age_days = 0.5
+max_bytes = 1_000_000_000
+max_traces = 1000
 """
 
 
@@ -52,15 +58,18 @@ def test_every_setting_can_be_set_in_the_file() -> None:
     assert config.store.path == "elsewhere.db"
     assert (config.redaction.emails, config.redaction.keep) == (True, ("otp", "credit-card"))
     assert config.redaction.patterns == {"badge": "B-[0-9]{6}"}
+    assert config.retention.limits() == Limits(max_age_ns=43_200 * 10**9, max_bytes=10**9, max_traces=1000)
 
 
 def test_every_setting_can_be_set_by_its_variable() -> None:
     texts: dict[Any, str] = {int: "1", bool: "True", tuple: "a, b", dict: '{"a": "b"}'}
     choices = {"agent.durability": "power", "agent.log_level": "debug", "agent.log_format": "json"}
+    choices |= {"retention.max_age_days": "30", "retention.max_bytes": "100000000", "retention.max_traces": "5"}
     environ = {each.variable: choices.get(each.name) or texts.get(each.holds, "text") for each in settings()}
     loaded = reading("", **environ)
     assert loaded.origins == {each.name: each.variable for each in settings()}
     assert loaded.config.redaction.keep == ("a", "b")
+    assert loaded.config.retention.max_age_days == 30
     assert loaded.config.redaction.patterns == {"a": "b"}
 
 
@@ -83,7 +92,7 @@ def test_flags_win_over_the_environment_which_wins_over_the_file() -> None:
     [
         ('[agent]\ndurabilty = "power"', 2, "agent.durabilty is not a setting: did you mean durability?"),
         ("[agents]\n", 1, "there is no section 'agents': did you mean agent?"),
-        ("xyz = 1", 1, "there is no section 'xyz': there are agent, store, redaction"),
+        ("xyz = 1", 1, "there is no section 'xyz': there are agent, store, redaction, retention"),
         ("[store]\nqqqq = 1", 2, "store.qqqq is not a setting: there are path"),
         ("agent = 1", 1, "agent must be a section: write [agent] and its settings below"),
         (
@@ -95,6 +104,9 @@ def test_flags_win_over_the_environment_which_wins_over_the_file() -> None:
         ('[agent]\nlog_level = "loud"', 2, 'agent.log_level must be "debug", "info", "warning" or "error", not "loud"'),
         ("[redaction]\nemails = 'yes'", 2, 'redaction.emails must be true or false, not "yes"'),
         ("[redaction]\nkeep = 'otp'", 2, 'redaction.keep must be an array of names (text), not "otp"'),
+        ("[retention]\nmax_bytes = 1", 2, "retention.max_bytes must be a number of bytes from 16777216, not 1"),
+        ("[retention]\nmax_age_days = inf", 2, "retention.max_age_days must be a number of days above 0"),
+        ("[retention]\nmax_traces = 0", 2, "retention.max_traces must be a number from 1, not 0"),
         ("[redaction.patterns]\na = 1", 1, "redaction.patterns must be a table of names and regular expressions"),
         ("[redaction]\n'patterns'.a = '('", 2, "redaction pattern 'a' is not a regular expression"),
     ],

@@ -15,7 +15,7 @@ from traceview.app.tail import Tail, TracesRead
 from traceview.app.wakeup import Alarm, StoreWatch
 from traceview.conventions import facts
 from traceview.protocol.records import Event, SpanPart, Status
-from traceview.store import StoreWriter
+from traceview.store import Limits, StoreWriter
 from traceview.testing import START_NS, BuiltTrace, build_trace
 
 MakeTail = Callable[..., "Heard"]
@@ -97,6 +97,32 @@ def test_a_new_trace_is_told_while_the_writer_goes_on(home: Path, tail: MakeTail
     qtbot.waitUntil(lambda: heard.names() == {"one", "two"})
     assert time.monotonic() - started < 0.5
     assert not heard.traces[-1].whole
+    writer.close()
+
+
+def test_traces_that_the_store_forgets_leave_the_list(
+    home: Path, tail: MakeTail, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traceview.app.tail._RELOAD_EVERY_S", 0.3)
+    writer = _writer(home)
+    runs = [build_trace("a > b", trace=f"t{n}", start_ns=START_NS + n * 10**9) for n in range(4)]
+    for run in runs:
+        writer.apply(run.parts)
+    heard = tail()
+    heard.tail.open_run(runs[0].trace_id)
+    qtbot.waitUntil(lambda: bool(heard.runs) and heard.names() == {"t0", "t1", "t2", "t3"})
+    for left in (3, 2, 1):  # in a row: the last is noticed too, though nothing is written after it
+        while writer.tidy(Limits(max_traces=left)):
+            pass
+        if left == 3:
+            qtbot.waitUntil(lambda: heard.names() == {"t1", "t2", "t3"})
+    qtbot.waitUntil(lambda: heard.names() == {"t3"})
+    assert heard.traces[-1].whole
+    assert heard.traces[-1].complete
+    assert heard.runs[-1].summary.name == "t0"  # what is shown stays until another run is wanted
+    writer.apply(build_trace("a", trace="t5").parts)
+    qtbot.waitUntil(lambda: heard.names() == {"t3", "t5"})
+    assert heard.problems == []
     writer.close()
 
 

@@ -29,6 +29,8 @@ _POLL_BLIND_S: Final = 0.05
 _POLL_TROUBLE_S: Final = 0.5
 _LONGEST_TAKING_S: Final = 1.0
 _SETTLE_MS: Final = 50
+# Old traces are forgotten one by one: the list is read afresh at most this often for that.
+_RELOAD_EVERY_S: Final = 2.0
 # The list shows these at once; the rest follows.
 _FIRST_TRACES: Final = 500
 
@@ -164,6 +166,8 @@ class _Following:
         self._last_file: tuple[int, int] | None = None
         self._version = -1
         self._list_change = -1
+        self._forgotten = 0
+        self._reload_at = 0.0
         self._run: RunReader | None = None
         self._asked: bytes | None = None
         self.trouble = ""
@@ -221,8 +225,12 @@ class _Following:
             self._tail.traces_read.emit(TracesRead(source, (), whole=True, complete=True))
 
     def _read_list(self, reader: StoreReader, source: Source) -> bool:
-        head = reader.head()
-        if self.list_unfinished:
+        head, forgotten = reader.head(), reader.forgotten()
+        if self._must_reload(forgotten):
+            rest = reader.traces()
+            self._tell_list(source, rest, whole=True, complete=True)
+            self._forgotten = forgotten
+        elif self.list_unfinished:
             rest = reader.traces()
             self._tell_list(source, rest, whole=False, complete=True)
             self.list_unfinished = False
@@ -234,10 +242,22 @@ class _Following:
             rest = reader.traces(limit=_FIRST_TRACES)
             self.list_unfinished = len(rest) == _FIRST_TRACES
             self._tell_list(source, rest, whole=True, complete=not self.list_unfinished)
+            self._forgotten = forgotten
             if self.list_unfinished:
                 self._tail.wait_until_painted()
         self._list_change = head
         return bool(rest)
+
+    def _must_reload(self, forgotten: int) -> bool:
+        """Whether traces of the list are gone from the store (retention), and it is time to read it afresh."""
+        if forgotten == self._forgotten or self._list_change < 0 or self.list_unfinished:
+            return False
+        now = time.monotonic()
+        if now < self._reload_at:
+            self._version = -1  # look again, whether or not anything is written
+            return False
+        self._reload_at = now + _RELOAD_EVERY_S
+        return True
 
     def _tell_list(self, source: Source, traces: list[TraceSummary], *, whole: bool, complete: bool) -> None:
         self._tail.traces_read.emit(TracesRead(source, tuple(traces), whole, complete))
