@@ -22,6 +22,7 @@ from traceview.conventions import facts
 from traceview.doctor import Check
 from traceview.protocol import control, wire
 from traceview.protocol.places import Places, find_places
+from traceview.protocol.spool import Spool, find_dead
 from traceview.store import StoreWriter
 from traceview.store.identity import SCHEMA_VERSION
 from traceview.testing import build_trace
@@ -198,13 +199,33 @@ def test_a_silent_or_impossible_endpoint_is_told(home: Path, monkeypatch: pytest
     assert "can't be used" in doctor._endpoint(find_places()).found
 
 
+def test_what_dead_programs_left_is_told(home: Path) -> None:
+    places = find_places()
+    spool = Spool(places.spool / ("ab" * 16))
+    assert spool.append(b"x" * 500_000)
+    assert checks()["spools"].found == f"{places.spool}, nothing waits"  # its program lives
+    script = (
+        "import os; from traceview.protocol.places import find_places; from traceview.protocol.spool import Spool\n"
+        "spool = Spool(find_places().spool / ('cd' * 16)); spool.append(b'x' * 500_000); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    check = checks()["spools"]
+    assert (check.state, check.remedy) == ("attention", "traceview-agent start: the daemon takes it over")
+    assert check.found == f"0.5 MB wait in {places.spool}, left by 1 program that ended"
+    assert "is taking it over" in doctor._spools(places, running=True).found
+    (left,) = find_dead(places.spool)  # looking took nothing and holds nothing
+    assert left.folder.name == "cd" * 16
+    left.release()
+    spool.close()
+
+
 def test_a_store_is_opened_and_read(home: Path) -> None:
     writer = StoreWriter(find_places().store, facts)
     writer.apply(build_trace("plan > (a, b)").parts)
     writer.close()
     check = checks()["store"]
     assert check.state == "ok"
-    assert f"1 traces, 3 spans, version {SCHEMA_VERSION}, sound" in check.found
+    assert f"1 trace, 3 spans, version {SCHEMA_VERSION}, sound" in check.found
 
 
 def test_a_store_too_large_to_read_in_time_is_sound_as_far_as_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from traceview.protocol import control, wire
 from traceview.protocol.control import AgentError, AgentStatus
 from traceview.protocol.places import OTLP_HTTP_PORT, Places
 from traceview.protocol.ports import port_owner
+from traceview.protocol.spool import find_dead
 from traceview.protocol.version import VERSION
 
 _ANSWER_MS: Final = 2_000
@@ -54,6 +55,7 @@ def examine(places: Places) -> Iterator[Check]:
     yield check
     if status is not None:
         yield from _guarded("endpoint", lambda: _endpoint(places))
+    yield _spools(places, running=status is not None)
     yield _otlp_port(status, settings)
     yield from _guarded("store", lambda: _store(places))
     yield _disk(places)
@@ -192,7 +194,9 @@ def _daemon(places: Places) -> tuple[AgentStatus | None, Check]:
         return status, _attention("daemon", said, "traceview-agent stop && traceview-agent start")
     if status.problem is not None:
         return status, _failed("daemon", f"takes nothing: {status.problem}", f"see {places.log}")
-    return status, _ok("daemon", f"{status.version}, running (pid {status.pid}), {status.queued} spans queued")
+    return status, _ok(
+        "daemon", f"{status.version}, running (pid {status.pid}), {_count(status.queued, 'span')} queued"
+    )
 
 
 def _endpoint(places: Places) -> Check:
@@ -219,6 +223,20 @@ def _endpoint(places: Places) -> Check:
         return _failed("endpoint", said, "install the same traceview for the program and the daemon")
     remedy = "is TRACEVIEW_ENDPOINT the same for the daemon? traceview-agent stop && traceview-agent start"
     return _failed("endpoint", f"{places.endpoint} does not answer", remedy)
+
+
+def _spools(places: Places, *, running: bool) -> Check:
+    """What programs that have ended could not hand over; the locks are held only while looking."""
+    waiting = []
+    for dead in find_dead(places.spool):
+        waiting.append(sum(map(len, dead.bodies())))
+        dead.release()
+    if not any(waiting):
+        return _ok("spools", f"{places.spool}, nothing waits")
+    said = f"{_size(sum(waiting))} wait in {places.spool}, left by {_count(len(waiting), 'program')} that ended"
+    if running:
+        return _ok("spools", f"{said}; the daemon is taking it over")
+    return _attention("spools", said, "traceview-agent start: the daemon takes it over")
 
 
 def _otlp_port(status: AgentStatus | None, settings: dict[str, Any]) -> Check:
@@ -255,7 +273,7 @@ def _store(places: Places) -> Check:
         return _failed("store", health.problem, "restore it from a copy, or move it away to start afresh")
     size = sum(each.stat().st_size for each in (path, path.with_name(path.name + "-wal")) if each.exists())
     read = "sound" if health.whole else f"sound as far as read in {_READING_S:g} s"
-    kept = f"{health.traces} traces, {health.spans} spans"
+    kept = f"{_count(health.traces, 'trace')}, {_count(health.spans, 'span')}"
     return _ok("store", f"{path}, {_size(size)}, {kept}, version {health.version}, {read}")
 
 
@@ -296,6 +314,10 @@ def _run(*arguments: str, environ: dict[str, str] | None = None) -> tuple[int, s
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _ok(name: str, found: str) -> Check:
