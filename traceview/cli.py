@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -349,16 +348,9 @@ def _demo(parsed: argparse.Namespace, places: Places) -> int:
 
 
 def _doctor(parsed: argparse.Namespace, places: Places) -> int:
-    from traceview import doctor
+    from traceview.doctor import run
 
-    checks = []
-    for check in doctor.examine(places):
-        checks.append(check)
-        if not parsed.json:
-            print(doctor.describe(check), flush=True)
-    if parsed.json:
-        print(json.dumps(doctor.document(checks)))
-    return 0 if doctor.is_fine(checks) else 1
+    return run(places, as_json=parsed.json)
 
 
 def _has_display() -> bool:

@@ -41,6 +41,18 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str | None = None
 
 
+def run(places: Places, *, as_json: bool) -> int:
+    """Prints all checks as they are made; returns 0 if all is fine, 1 if something needs attention."""
+    checks = []
+    for check in examine(places):
+        checks.append(check)
+        if not as_json:
+            print(describe(check), flush=True)
+    if as_json:
+        print(json.dumps(document(checks)))
+    return 0 if is_fine(checks) else 1
+
+
 def examine(places: Places) -> Iterator[Check]:
     """All checks, one after the other; nothing is changed, started or stopped."""
     yield _python()

@@ -98,6 +98,15 @@ def test_running_traces_stay_whatever_the_limits_are(store: Any) -> None:
     assert_exact(store.path)
 
 
+def test_a_trace_whose_root_has_not_come_counts_as_running_for_an_hour(store: Any) -> None:
+    store.apply(part(1, 2, parent_id=(1).to_bytes(8, "big")))
+    limits = Limits(max_age_ns=0, max_bytes=0, max_traces=0)
+    tidy(store.writer, limits, now_s=3600)
+    assert [found.name for found in store.reader().traces()] == ["t1"]
+    tidy(store.writer, limits, now_s=3603)
+    assert store.reader().traces() == []
+
+
 def test_a_block_that_traces_share_stays_until_the_last_is_gone(store: Any) -> None:
     store.apply(*(part(trace, 1, input=f"of {trace}") for trace in range(1, MAX_SLOTS + 1)))
     for left in (40, 1):

@@ -29,8 +29,14 @@ _VACUUM_PAGES: Final = 256
 _FREE_PAGES: Final = 1024
 _FREE_SHARE: Final = 10
 
+# OpenTelemetry reports spans when they end, hence the root last: without one, a trace may still be running.
+_ROOT_TO_COME_NS: Final = 3600 * 10**9
+
 _DOUBTS: Final = "SELECT value FROM meta WHERE key >= 'doubt:' AND key < 'doubt;' LIMIT 1"
-_OLDEST: Final = "SELECT trace_no FROM trace WHERE running = 0{} ORDER BY start_ns, trace_no LIMIT 1"
+_OLDEST: Final = (
+    "SELECT trace_no FROM trace WHERE running = 0 AND (NOT root_orphan OR last_ns < ?){}"
+    " ORDER BY start_ns, trace_no LIMIT 1"
+)
 _EVENTS: Final = (
     "DELETE FROM event WHERE trace_no = ? AND (change, span_id, ordinal) IN"
     " (SELECT change, span_id, ordinal FROM event WHERE trace_no = ? LIMIT ?)"
@@ -49,8 +55,9 @@ _owner: Final = msgspec.msgpack.Decoder(_Owner).decode
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a store keeps; None sets no limit. Running traces are kept whatever the limits are.
+    """How much a store keeps; None sets no limit.
 
+    Running traces are kept whatever the limits are, and for an hour those whose root has not come yet.
     `max_age_ns` counts from a trace's last sign of life, `max_bytes` what is in use in the file.
     """
 
@@ -77,13 +84,13 @@ class Forgetting:
 
     def choose(self, limits: Limits, now_ns: int) -> int | None:
         """The number of the trace to forget next, None where the store is within its limits."""
-        found = None
+        found, recent = None, now_ns - _ROOT_TO_COME_NS
         if limits.max_age_ns is not None:
             cutoff = now_ns - limits.max_age_ns
             sql = _OLDEST.format(" AND start_ns < ? AND last_ns < ?")
-            found = self._connection.execute(sql, (cutoff, cutoff)).fetchone()
+            found = self._connection.execute(sql, (recent, cutoff, cutoff)).fetchone()
         if found is None and self._beyond(limits):
-            found = self._connection.execute(_OLDEST.format("")).fetchone()
+            found = self._connection.execute(_OLDEST.format(""), (recent,)).fetchone()
         return None if found is None else int(found[0])
 
     def begin(self, trace_no: int, last_trace: int, last_block: int) -> None:
