@@ -93,7 +93,7 @@ class Writer:
             return True
         loads = self._intake.take(MAX_SPANS)
         for group in _by_session(loads):
-            settled = self._settle(store, group)
+            settled = self._settle(store, list(group))  # it takes its list apart
             self._intake.settle(group)
             self._deliver(settled)
         return bool(loads)

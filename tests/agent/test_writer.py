@@ -65,6 +65,16 @@ def test_all_that_is_queued_goes_in_one_go(bench: Bench) -> None:
     assert bench.intake.queued == 0
 
 
+def test_what_was_taken_from_a_spool_gives_its_room_back(bench: Bench) -> None:
+    for _ in range(3):
+        bench.offer(TRACE.parts, session=b"d" * 16)  # a session's load without a number
+    bench.offer(TRACE.parts, 1, session=b"d" * 16)
+    bench.writer.start()
+    bench.wait(4)
+    assert bench.writer.stop(5)
+    assert bench.intake.queued == 0
+
+
 def test_batches_in_the_wrong_order_are_put_right(bench: Bench) -> None:
     for seq in (3, 1, 2):
         bench.offer(TRACE.parts[seq - 1 : seq], seq)
