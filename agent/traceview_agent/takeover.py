@@ -38,6 +38,7 @@ class Takeover:
         self._intake, self._redaction, self._letters = intake, redaction, letters
         self._stopped = threading.Event()
         self._looked_ns: int | None = None
+        self._strangers: set[Path] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, open_sessions: Iterable[bytes] = ()) -> None:
@@ -73,7 +74,9 @@ class Takeover:
         """One spool into the store; deleted when all is committed."""
         session, last_ns = dead.session, self._looked_ns or _last_touched(dead.folder)
         if len(session) != 16:
-            log.warning("%s is no spool of ours and is left alone", dead.folder)
+            if dead.folder not in self._strangers:
+                log.warning("%s is no spool of ours and is left alone", dead.folder)
+                self._strangers.add(dead.folder)
             dead.release()
             return
         taken = 0
