@@ -17,7 +17,12 @@ from traceview.protocol.version import VERSION
 from traceview_agent.config import Config
 from traceview_agent.config_sources import ConfigError, load
 
-_FLAGS = {"agent.otlp_http_port": "--otlp-port", "agent.durability": "--durability", "agent.log_level": "--verbose"}
+_FLAGS = {
+    "agent.otlp_http_port": "--otlp-port",
+    "agent.durability": "--durability",
+    "agent.log_level": "--verbose",
+    "agent.listen": "--listen",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if parsed.command == "stop":
         return commands.stop(places)
     if parsed.command == "status":
-        return commands.status(places, as_json=parsed.json)
+        return commands.status(places, as_json=parsed.json, verbose=parsed.verbose)
+    if parsed.command == "keys":
+        from traceview_agent.keys_command import keys
+
+        return keys(places, parsed.client)
     if parsed.command == "uninstall":
         from traceview_agent import service
 
@@ -54,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(places: Places, config: Config, *, detached: bool) -> int:
     from traceview_agent import limits, logs
-    from traceview_agent.daemon import Options
+    from traceview_agent.options import Options
     from traceview_agent.redaction import Redaction
     from traceview_agent.run import run
 
@@ -62,6 +71,9 @@ def _run(places: Places, config: Config, *, detached: bool) -> int:
     agent = config.agent
     options = Options(
         otlp_port=agent.otlp_http_port,
+        otlp_grpc_port=agent.otlp_grpc_port,
+        zeromq_port=agent.zeromq_port,
+        listen=agent.listen,
         durability=agent.durability,
         redaction=config.redaction.rules(),
         limits=config.retention.limits(),
@@ -73,7 +85,7 @@ def _run(places: Places, config: Config, *, detached: bool) -> int:
 
 def _flags(parsed: argparse.Namespace) -> dict[str, tuple[str, Any]]:
     """The settings given on the command line, and by which flag."""
-    given = (parsed.otlp_port, parsed.durability, "debug" if parsed.verbose else None)
+    given = (parsed.otlp_port, parsed.durability, "debug" if parsed.verbose else None, parsed.listen)
     return {name: (flag, value) for (name, flag), value in zip(_FLAGS.items(), given, strict=True) if value is not None}
 
 
@@ -82,6 +94,8 @@ def _arguments(parsed: argparse.Namespace) -> list[str]:
     arguments = ["--verbose"] if parsed.verbose else []
     if parsed.otlp_port is not None:
         arguments += ["--otlp-port", str(parsed.otlp_port)]
+    if parsed.listen is not None:
+        arguments += ["--listen", parsed.listen]
     return arguments + (["--durability", parsed.durability] if parsed.durability else [])
 
 
@@ -95,10 +109,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["run", "start", "stop", "status", "config", "install", "uninstall"],
+        choices=["run", "start", "stop", "status", "config", "keys", "install", "uninstall"],
         default="run",
         help="run stays in the foreground (the default); start runs one in the background; "
-        "config shows the settings in force; install has the system start it at login, uninstall no longer",
+        "config shows the settings in force; keys makes keys for other machines; "
+        "install has the system start it at login, uninstall no longer",
     )
     parser.add_argument("--json", action="store_true", help="status or config as one JSON document")
     parser.add_argument("--home", metavar="DIR", help="the folder of everything (default: TRACEVIEW_HOME)")
@@ -113,7 +128,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=["process", "power"],
         help="what an acknowledgement survives: any kill (process, the default), or power loss too (power)",
     )
-    parser.add_argument("--verbose", action="store_true", help="log details as well")
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        help="listen there too, where other machines reach it: needs keys (see `traceview-agent keys`)",
+    )
+    parser.add_argument("--client", metavar="NAME", default="client", help="whose keys `keys` makes (default: client)")
+    parser.add_argument("--verbose", action="store_true", help="log details as well; with status: what is absent too")
     parser.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
     return parser
 

@@ -28,8 +28,8 @@ _POLL_SECONDS: Final = 0.02
 _COMPLAINT: Final = "traceview-agent: "
 
 
-def status(places: Places, *, as_json: bool) -> int:
-    """Prints what the daemon says of itself; 0 when it is up, 1 when not."""
+def status(places: Places, *, as_json: bool, verbose: bool = False) -> int:
+    """Prints what the daemon says of itself, and `verbose` what is not installed; 0 when it is up, 1 when not."""
     try:
         answer = control.status(places)
     except AgentError as error:
@@ -41,6 +41,8 @@ def status(places: Places, *, as_json: bool) -> int:
         print(json.dumps({"running": True, **msgspec.to_builtins(answer)}))
     else:
         print(_describe(answer))
+        for absent in answer.absent if verbose else ():
+            print(f"  absent     {absent}")
     return 0
 
 

@@ -33,6 +33,28 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
             description="Where OTLP over HTTP listens on loopback; 0 takes any free port.",
         ),
     ] = OTLP_HTTP_PORT
+    otlp_grpc_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(
+            title="a port from 0 to 65535",
+            description="Where OTLP over gRPC listens; by default the port below that of OTLP over HTTP.",
+        ),
+    ] = None
+    zeromq_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(
+            title="a port from 0 to 65535",
+            description="Where ZeroMQ listens beyond this machine; by default two ports below OTLP over HTTP.",
+        ),
+    ] = None
+    listen: Annotated[
+        str,
+        Meta(
+            title="an address",
+            description="An address of this machine that others reach, to listen there too; `0.0.0.0` for all. "
+            "Needs keys: `traceview-agent keys`.",
+        ),
+    ] = ""
     durability: Annotated[
         Literal["process", "power"],
         Meta(

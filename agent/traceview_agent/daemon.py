@@ -7,58 +7,31 @@ import contextlib
 import logging
 import os
 import time
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from traceview.conventions import facts
 from traceview.protocol.control import AgentFile, AgentStatus, Receiver
-from traceview.protocol.places import OTLP_HTTP_PORT, Places
+from traceview.protocol.places import Places
 from traceview.protocol.version import VERSION
-from traceview.redaction import DEFAULT_RULES, Rules
-from traceview.store import Limits, StoreError
+from traceview.store import StoreError
 from traceview_agent.control_server import ControlServer
 from traceview_agent.dead_letters import DeadLetters
-from traceview_agent.http_bodies import Bodies
-from traceview_agent.http_guard import Guard
-from traceview_agent.http_server import HttpServer
 from traceview_agent.importer import Importer
 from traceview_agent.instance import AlreadyRunningError, locks_for, write_agent_file
 from traceview_agent.intake import Intake
-from traceview_agent.limits import most_connections
 from traceview_agent.meters import Meters
-from traceview_agent.metrics import Metrics
-from traceview_agent.otlp_grpc import OtlpGrpc, is_installed
-from traceview_agent.otlp_http import OtlpHttp
-from traceview_agent.read_api import ReadApi
+from traceview_agent.opening import NotOpened
+from traceview_agent.options import Options
 from traceview_agent.redaction import Redaction
-from traceview_agent.span_batch import SpanBatch
-from traceview_agent.status_pages import StatusPages
 from traceview_agent.takeover import Takeover
-from traceview_agent.upkeep import NO_LIMITS
-from traceview_agent.writer import Durability, Settled, Writer
-from traceview_agent.zmq_receiver import ZmqReceiver
+from traceview_agent.ways import Common, Way, absent_ways, make_ways
+from traceview_agent.writer import Settled, Writer
 
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What can be chosen. Port 0 takes any free one; durability "power" survives power loss, "process" any kill.
-
-    OTLP over gRPC listens, where none is said, on the port below that of HTTP: 4317.
-    `redaction` says what is taken out of spans before they are stored; None takes out nothing.
-    `limits` say how much the store keeps.
-    """
-
-    otlp_port: int = OTLP_HTTP_PORT
-    otlp_grpc_port: int | None = None
-    durability: Durability = "process"
-    redaction: Rules | None = DEFAULT_RULES
-    limits: Limits = NO_LIMITS
 
 
 class CannotStart(Exception):
@@ -67,16 +40,6 @@ class CannotStart(Exception):
     def __init__(self, message: str, code: int = 2) -> None:
         super().__init__(message)
         self.code = code
-
-
-class _Way(Protocol):
-    """A way in. Where it can't listen, `receiver.error` says why and the daemon goes on with the others."""
-
-    @property
-    def receiver(self) -> Receiver: ...
-    async def start(self) -> None: ...
-    async def pause(self) -> None: ...
-    async def stop(self) -> None: ...
 
 
 class Daemon:
@@ -99,19 +62,8 @@ class Daemon:
             durability=options.durability,
             limits=options.limits,
         )
-        self._ways: tuple[_Way, ...] = (
-            ZmqReceiver(
-                places.endpoint,
-                self._intake,
-                self._meters,
-                self._redaction,
-                letters,
-                self._problem,
-                max_connections=most_connections(),
-            ),
-            self._http_server(),
-            *self._grpc_server(),
-        )
+        self._common = Common(self._intake, self._meters, self._redaction, letters, self._problem, self.status)
+        self._ways: tuple[Way, ...] = ()
         self._takeover = Takeover(places.spool, self._intake, self._redaction, letters)
         self._importer = Importer(self._intake, self._redaction, places.store)
         verbs = {"status": self._obey_status, "stop": self._obey_stop, "import": self._importer.obey}
@@ -119,24 +71,6 @@ class Daemon:
         self._stop_asked = asyncio.Event()
         self._started = contextlib.AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    def _http_server(self) -> HttpServer:
-        meters, intake, redaction, bodies = self._meters, self._intake, self._redaction, Bodies()
-        pages = (
-            StatusPages(Metrics(meters, intake, redaction, self.status), self._problem),
-            ReadApi(self._places.store),
-            SpanBatch(intake, meters, redaction, bodies, self._problem),
-            OtlpHttp(intake, meters, redaction, bodies, self._problem),  # takes every path: the last
-        )
-        return HttpServer(self._options.otlp_port, Guard("otlp-http", meters), pages)
-
-    def _grpc_server(self) -> tuple[OtlpGrpc, ...]:
-        if not is_installed():
-            return ()
-        port = self._options.otlp_grpc_port
-        port = max(0, self._options.otlp_port - 1) if port is None else port
-        socket = self._places.control.with_name("grpc.sock")
-        return (OtlpGrpc(port, socket, self._intake, self._meters, self._redaction, self._problem),)
 
     async def start(self) -> None:
         """Starts everything, or nothing: raises CannotStart."""
@@ -147,6 +81,9 @@ class Daemon:
             await self.stop()
             raise CannotStart(str(error), 1) from error
         except StoreError as error:
+            await self.stop()
+            raise CannotStart(str(error)) from error
+        except NotOpened as error:
             await self.stop()
             raise CannotStart(str(error)) from error
         except OSError as error:
@@ -163,6 +100,7 @@ class Daemon:
         for lock in locks_for(self._places):
             lock.acquire()
             self._started.callback(lock.release)
+        self._ways = make_ways(self._places, self._options, self._common)
         for way in self._ways:
             self._started.push_async_callback(way.stop)
         self._started.push_async_callback(self._drain)
@@ -214,7 +152,7 @@ class Daemon:
             spans_per_second=self._meters.spans_per_second,
             receivers=tuple(way.receiver for way in self._ways),
             problem=self._problem(),
-            absent=() if is_installed() else ('otlp-grpc: pip install "traceview[grpc]" brings it',),
+            absent=absent_ways(),
         )
 
     def _problem(self) -> str | None:

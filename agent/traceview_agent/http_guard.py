@@ -1,39 +1,67 @@
-"""Who may speak HTTP to the daemon: programs of this machine, not what web pages elsewhere make a browser send."""
+"""Who may speak HTTP to the daemon: programs of this machine, others with the token, and no web page of elsewhere."""
 
 from __future__ import annotations
 
+import hmac
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from traceview_agent.loopback import is_near
 from traceview_agent.meters import Meters
 
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class Guard:
-    """Refuses requests for other host names (DNS rebinding) and from pages of other origins, with 403."""
+# Set on a request that showed the token, wherever it came from.
+TRUSTED: Final = web.RequestKey("trusted", bool)
 
-    def __init__(self, receiver: str, meters: Meters) -> None:
+
+class Guard:
+    """Refuses requests for other host names (DNS rebinding) and from pages of other origins, with 403.
+
+    Where the daemon is open to other machines, a bearer `token` is asked of all that are not plainly of this one: 401.
+    """
+
+    def __init__(self, receiver: str, meters: Meters, token: str | None = None) -> None:
         self._receiver, self._meters = receiver, meters
+        self._token = token
 
     def middleware(self) -> Middleware:
         """As aiohttp wants it."""
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            objection = _objection(request)
-            if objection is not None:
+            request[TRUSTED] = self._shows_token(request)
+            objection = None if request[TRUSTED] else _objection(request)
+            if objection is None:
+                return await handler(request)
+            if self._token is None:
                 self._meters.add_refused(self._receiver, "forbidden")
                 raise web.HTTPForbidden(text=f"{objection}\n")
-            return await handler(request)
+            self._meters.add_refused(self._receiver, "token")
+            challenge = {"WWW-Authenticate": 'Bearer realm="traceview"'}
+            raise web.HTTPUnauthorized(text="send the token: Authorization: Bearer …\n", headers=challenge)
 
         return check
 
+    def _shows_token(self, request: web.Request) -> bool:
+        return bears(self._token, request.headers.get("Authorization", ""))
+
+
+def bears(token: str | None, authorization: str) -> bool:
+    """Whether an Authorization header carries the token; never where there is none."""
+    scheme, _, shown = authorization.partition(" ")
+    if token is None or scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(shown.strip().encode(errors="replace"), token.encode())
+
 
 def _objection(request: web.Request) -> str | None:
+    if not is_near(request.remote or "::"):
+        return "only programs of this machine may speak to this daemon"
     host = request.headers.get("Host", "")
     if not _is_local("//" + host):
         return f"the host {host!r} is not this machine: use http://127.0.0.1"

@@ -1,4 +1,4 @@
-"""The daemon's HTTP server on the loopback: one port for OTLP and for whatever else can be asked over HTTP."""
+"""The daemon's HTTP server: one port for OTLP and for whatever else can be asked over HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from traceview.protocol.control import Receiver
 from traceview_agent.http_guard import Guard
-from traceview_agent.loopback import listen_on_loopback, why_not
+from traceview_agent.loopback import listen_beyond, listen_on_loopback, why_not
+from traceview_agent.opening import Opening
 
 _STRANGERS_FAULT: Final = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 
@@ -33,19 +34,20 @@ class Pages(Protocol):
 
 
 class HttpServer:
-    """Serves pages on 127.0.0.1 and ::1. The first page that takes a path wins."""
+    """Serves pages on 127.0.0.1 and ::1, and where the daemon is opened to. The first page that takes a path wins."""
 
-    def __init__(self, port: int, guard: Guard, pages: Sequence[Pages]) -> None:
-        self._port = port
+    def __init__(self, port: int, guard: Guard, pages: Sequence[Pages], opening: Opening | None = None) -> None:
+        self._port, self._opening = port, opening
         self._guard, self._pages = guard, pages
         self._runner: web.AppRunner | None = None
         self._sites: list[web.SockSite] = []
         self.receiver = Receiver(name="otlp-http", address=f"http://127.0.0.1:{port}")
 
     async def start(self) -> None:
-        """Listens on 127.0.0.1 and, where there is one, ::1; where the port is taken `receiver.error` says so."""
+        """Listens on the loopback, and beyond it if asked to; where the port is taken `receiver.error` says so."""
+        far = self._opening
         try:
-            listeners = listen_on_loopback(self._port)
+            listeners = listen_on_loopback(self._port) if far is None else listen_beyond(far.address, self._port)
         except OSError as error:
             self.receiver = msgspec.structs.replace(self.receiver, error=why_not(self._port, error))
             return
@@ -66,7 +68,8 @@ class HttpServer:
             await site.start()
             self._sites.append(site)
         port = listeners[0].getsockname()[1]
-        self.receiver = msgspec.structs.replace(self.receiver, address=f"http://127.0.0.1:{port}")
+        address = f"http://127.0.0.1:{port}" + (f" and http://{far.host}:{port}" if far is not None else "")
+        self.receiver = msgspec.structs.replace(self.receiver, address=address)
 
     async def pause(self) -> None:
         """Takes no new connections; requests under way are still answered."""

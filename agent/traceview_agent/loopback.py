@@ -1,8 +1,9 @@
-"""Listening on this machine's loopback, and saying why where that is impossible."""
+"""Listening on this machine's loopback, and beyond where that was asked for; saying why where it is impossible."""
 
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import os
 import socket
@@ -25,6 +26,36 @@ def listen_on_loopback(port: int) -> list[socket.socket]:
         log.info("no OTLP on [::1]: %s", error)
         return [four]
     return [four, six]
+
+
+def listen_beyond(address: str, port: int) -> list[socket.socket]:
+    """Listening sockets on the loopback as above, and on this address. Raises OSError when either can't be had.
+
+    A wildcard address takes the place of its family's loopback, which it contains.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    if not ipaddress.ip_address(address).is_unspecified:
+        near = listen_on_loopback(port)
+        try:
+            return [*near, _listen(family, address, near[0].getsockname()[1])]
+        except OSError:
+            for listener in near:
+                listener.close()
+            raise
+    far = _listen(family, address, port)
+    other = (socket.AF_INET, "127.0.0.1") if family is socket.AF_INET6 else (socket.AF_INET6, "::1")
+    try:
+        return [far, _listen(*other, far.getsockname()[1])]
+    except OSError as error:
+        log.info("nothing listens on %s: %s", other[1], error)
+        return [far]
+
+
+def is_near(address: str) -> bool:
+    """Whether a peer's address is this machine's loopback."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return bool(ip.is_loopback or (mapped is not None and mapped.is_loopback))
 
 
 def why_not(port: int, error: OSError, proc: Path = Path("/proc")) -> str:

@@ -22,9 +22,11 @@ from traceview.formats import FormatError
 from traceview.protocol.control import Receiver
 from traceview_agent import otlp_answers as answers
 from traceview_agent.admission import Admission, TurnedAway
+from traceview_agent.http_guard import bears
 from traceview_agent.intake import Intake
-from traceview_agent.loopback import listen_on_loopback, why_not
+from traceview_agent.loopback import is_near, listen_beyond, listen_on_loopback, why_not
 from traceview_agent.meters import Meters
+from traceview_agent.opening import Opening
 from traceview_agent.otlp_http import decode_clean
 from traceview_agent.redaction import Redaction
 
@@ -46,37 +48,42 @@ def is_installed() -> bool:
 
 
 class OtlpGrpc:
-    """Listens on the loopback. `socket` is where the inner server listens, in a folder of this user's."""
+    """Listens on the loopback, and where the daemon is opened to. `folder` is this user's: the inner server's socket
+    lies there. What comes from other machines gets an inner server of its own, which asks for the token."""
 
     def __init__(
         self,
         port: int,
-        socket: Path,
+        folder: Path,
         intake: Intake,
         meters: Meters,
         redaction: Redaction,
         problem: Callable[[], str | None],
+        opening: Opening | None = None,
     ) -> None:
-        self._port, self._socket = port, socket
+        self._port, self._folder, self._opening = port, folder, opening
         self._meters, self._redaction = meters, redaction
         self._admission = Admission(NAME, intake, meters, problem)
         self._servers: list[asyncio.Server] = []
         self._links: set[asyncio.Task[None]] = set()
-        self._service: asyncio.Task[GrpcService] | None = None
+        self._services: dict[bool, asyncio.Task[GrpcService]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.receiver = Receiver(name=NAME, address=f"127.0.0.1:{port}")
 
     async def start(self) -> None:
         """Listens; where the port is taken `receiver.error` says so."""
         self._loop = asyncio.get_running_loop()
+        far = self._opening
         try:
-            listeners = listen_on_loopback(self._port)
+            listeners = listen_on_loopback(self._port) if far is None else listen_beyond(far.address, self._port)
         except OSError as error:
             self.receiver = msgspec.structs.replace(self.receiver, error=why_not(self._port, error))
             return
         for listener in listeners:
             self._servers.append(await asyncio.start_server(self._link, sock=listener, limit=_PIECE))
-        self.receiver = msgspec.structs.replace(self.receiver, address=f"127.0.0.1:{listeners[0].getsockname()[1]}")
+        port = listeners[0].getsockname()[1]
+        address = f"127.0.0.1:{port}" + (f" and {far.host}:{port}" if far is not None else "")
+        self.receiver = msgspec.structs.replace(self.receiver, address=address)
 
     async def pause(self) -> None:
         """Takes no new connections; calls under way are still answered."""
@@ -87,16 +94,21 @@ class OtlpGrpc:
     async def stop(self) -> None:
         """Ends every connection; safe twice."""
         await self.pause()
-        service = None if self._service is None else await self._inner_server()
-        self._service = None
-        if service is not None:
-            await asyncio.to_thread(service.stop)
+        for near in list(self._services):
+            service = await self._inner_server(near)
+            self._services.pop(near, None)
+            if service is not None:
+                await asyncio.to_thread(service.stop)
         links = list(self._links)
         for link in links:
             link.cancel()
         await asyncio.gather(*links, return_exceptions=True)
         if os.name == "posix":
-            self._socket.unlink(missing_ok=True)
+            for near in (True, False):
+                self._socket(near).unlink(missing_ok=True)
+
+    def _socket(self, near: bool) -> Path:
+        return self._folder / ("grpc.sock" if near else "grpc-far.sock")
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Passes one client's bytes to the inner server and back."""
@@ -113,11 +125,12 @@ class OtlpGrpc:
             await _close(writer)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        service = await self._inner_server()
+        near = is_near(writer.get_extra_info("peername")[0])
+        service = await self._inner_server(near)
         if service is None:
             return
         if os.name == "posix":
-            inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket, limit=_PIECE)
+            inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket(near), limit=_PIECE)
         else:
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", service.port, limit=_PIECE)
         try:
@@ -130,25 +143,35 @@ class OtlpGrpc:
         finally:
             await _close(inner_writer)
 
-    async def _inner_server(self) -> GrpcService | None:
-        if self._service is None:
-            self._service = asyncio.create_task(asyncio.to_thread(self._bring_up))
+    async def _inner_server(self, near: bool) -> GrpcService | None:
+        if near not in self._services:
+            self._services[near] = asyncio.create_task(asyncio.to_thread(self._bring_up, near))
         try:
-            return await asyncio.shield(self._service)
+            return await asyncio.shield(self._services[near])
         except Exception as error:
             log.warning("OTLP over gRPC can't be served (%s); the next client tries again", error)
-            self._service = None
+            self._services.pop(near, None)
             return None
 
-    def _bring_up(self) -> GrpcService:
+    def _bring_up(self, near: bool) -> GrpcService:
         """On a thread: the import alone takes 80 ms."""
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it would write to stderr, past our log
         from traceview_agent.grpc_service import GrpcService
 
+        export = self._export if near else self._export_if_known
         if os.name != "posix":
-            return GrpcService("127.0.0.1:0", self._export)
-        self._socket.unlink(missing_ok=True)
-        return GrpcService(f"unix:{self._socket}", self._export)
+            return GrpcService("127.0.0.1:0", export)
+        self._socket(near).unlink(missing_ok=True)
+        return GrpcService(f"unix:{self._socket(near)}", export)
+
+    def _export_if_known(self, request: bytes, metadata: Mapping[str, str]) -> bytes:
+        from traceview_agent.grpc_service import Failure
+
+        token = None if self._opening is None else self._opening.keys.token
+        if not bears(token, metadata.get("authorization", "")):
+            self._meters.add_refused(NAME, "token")
+            raise Failure(answers.UNAUTHENTICATED, "send the token: authorization: Bearer …")
+        return self._export(request, metadata)
 
     def _export(self, request: bytes, metadata: Mapping[str, str]) -> bytes:
         """One request, on a worker thread of the inner server; raises Failure."""

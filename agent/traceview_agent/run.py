@@ -9,8 +9,9 @@ import signal
 import sys
 
 from traceview.protocol.places import Places
-from traceview_agent.daemon import CannotStart, Daemon, Options
+from traceview_agent.daemon import CannotStart, Daemon
 from traceview_agent.notify import notify
+from traceview_agent.options import Options
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket as sockets
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, cast
 
 import msgspec
@@ -20,27 +18,31 @@ from traceview.protocol.control import Receiver
 from traceview.protocol.records import SpanPart
 from traceview_agent.connection_gate import ConnectionGate
 from traceview_agent.dead_letters import DeadLetters
+from traceview_agent.endpoints import LINGER_MS, configure, demand_keys, is_far, refusal_of
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored
+from traceview_agent.keys import Keys
 from traceview_agent.meters import Meters
 from traceview_agent.redaction import Redaction
 from traceview_agent.sessions import Session, Sessions
+from traceview_agent.zap import Doorkeeper
 
 log = logging.getLogger(__name__)
 
 _FULL_RETRY_MS: Final = 100
 _GAP_RETRY_MS: Final = 10
 _PROBLEM_RETRY_MS: Final = 1000
-_LINGER_MS: Final = 200
 _FRAMES_PER_BREATH: Final = 1000
 # A batch with more bad records than this is no batch of ours; reading it to its end could take minutes.
 _MOST_FAULTS: Final = 1000
 _MOST_LETTERS: Final = 20
 _SOURCE: Final = "ZeroMQ"
-_NAME: Final = "zeromq"
 
 
 class ZmqReceiver:
-    """Reads batches into the intake. `problem` says why the store can't be written, or None."""
+    """Reads batches into the intake. `problem` says why the store can't be written, or None.
+
+    With `keys` it may listen where others can reach it, and then lets in only clients whose CurveZMQ keys are known.
+    """
 
     def __init__(
         self,
@@ -52,8 +54,10 @@ class ZmqReceiver:
         problem: Callable[[], str | None],
         *,
         max_connections: int = 10_000,
+        name: str = "zeromq",
+        keys: Keys | None = None,
     ) -> None:
-        self._endpoint = endpoint
+        self._endpoint, self._name, self._keys = endpoint, name, keys
         self._intake, self._meters = intake, meters
         self._redaction, self._dead_letters = redaction, dead_letters
         self._problem = problem
@@ -65,16 +69,20 @@ class ZmqReceiver:
         self._socket: zmq.asyncio.Socket | None = None
         self._gate: ConnectionGate | None = None
         self._reading: asyncio.Task[None] | None = None
-        self.receiver = Receiver(name=_NAME, address=endpoint)
+        self._doorkeeper: Doorkeeper | None = None
+        self.receiver = Receiver(name=name, address=endpoint)
 
     async def start(self) -> None:
         """Binds and reads; where that is impossible `receiver.error` says why, and nothing runs."""
-        error = refusal_of(self._endpoint)
+        error = refusal_of(self._endpoint, open_to_keys=self._keys is not None)
         if error is None:
             self._context = zmq.asyncio.Context(io_threads=1)
             self._socket = self._context.socket(zmq.ROUTER)
-            _configure(self._socket)
+            configure(self._socket, self._endpoint)
             try:
+                if self._keys is not None and is_far(self._endpoint):
+                    self._doorkeeper = Doorkeeper(self._context, self._keys.allow, self._turn_away)
+                    demand_keys(self._socket, self._keys)
                 self._gate = ConnectionGate(self._socket, self._endpoint, self._max_connections)
                 self._socket.bind(self._endpoint)
                 address = self._socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
@@ -104,10 +112,19 @@ class ZmqReceiver:
         if self._gate is not None:
             await self._gate.close()
         if self._socket is not None:
-            self._socket.close(linger=_LINGER_MS)
+            self._socket.close(linger=LINGER_MS)
+        if self._doorkeeper is not None:
+            await self._doorkeeper.close()
+            self._doorkeeper = None
         if self._context is not None:
             self._context.term()
         self._gate = self._socket = self._context = None
+
+    def _turn_away(self) -> None:
+        self._meters.add_refused(self._name, "forbidden")
+        if "key" not in self._told:
+            self._told.add("key")
+            log.warning("a client with an unknown key was not let in at %s (said once)", self._endpoint)
 
     async def _read(self) -> None:
         assert self._socket is not None
@@ -154,7 +171,7 @@ class ZmqReceiver:
         session.resource = self._redaction.resource(hello.resource)
         session.refusal = None
         if hello.version != wire.VERSION:
-            self._meters.add_refused(_NAME, "unsupported")
+            self._meters.add_refused(self._name, "unsupported")
             session.refusal = f"the daemon speaks version {wire.VERSION}, the program version {hello.version}"
             self._send(session.identity, wire.Reject(0, session.refusal))
         else:
@@ -168,10 +185,10 @@ class ZmqReceiver:
         elif batch.seq in session.pending:
             pass  # sent again too early: it will be acknowledged when it is committed
         elif (problem := self._problem()) is not None:
-            self._meters.add_refused(_NAME, "store")
+            self._meters.add_refused(self._name, "store")
             self._send(session.identity, wire.Busy(session.committed, _PROBLEM_RETRY_MS, problem))
         elif not self._queue(session, batch, memoryview(body)):
-            self._meters.add_refused(_NAME, "behind")
+            self._meters.add_refused(self._name, "behind")
             self._send(session.identity, wire.Busy(session.committed, _FULL_RETRY_MS, "the daemon's queue is full"))
 
     def _queue(self, session: Session, batch: wire.Batch, body: memoryview) -> bool:
@@ -188,13 +205,13 @@ class ZmqReceiver:
             seq=batch.seq,
             dropped=batch.dropped,
             resource=session.resource,
-            receiver=_NAME,
+            receiver=self._name,
         )
         if not self._intake.offer(load):
             return False
         session.pending.add(batch.seq)
         if faults:
-            self._meters.add_rejected(_NAME, "undecodable", max(len(faults), batch.count - len(parts)))
+            self._meters.add_rejected(self._name, "undecodable", max(len(faults), batch.count - len(parts)))
         return True
 
     def _decode(self, body: memoryview) -> tuple[list[SpanPart], list[str]]:
@@ -234,7 +251,7 @@ class ZmqReceiver:
                 self._acks[session.identity] = session.committed
             case Missing(upto=upto):
                 session.committed = max(session.committed, upto)
-                self._meters.add_refused(_NAME, "gap")
+                self._meters.add_refused(self._name, "gap")
                 self._send(session.identity, wire.Busy(upto, _GAP_RETRY_MS, "batches before this one are missing"))
             case _:
                 pass  # no acknowledgement: the program sends it again to the next daemon
@@ -254,45 +271,8 @@ class ZmqReceiver:
             log.debug("an answer could not be sent: %s", sent.exception())  # the program asks again
 
     def _garbage(self, reason: str) -> None:
-        self._meters.add_rejected(_NAME, "protocol")
+        self._meters.add_rejected(self._name, "protocol")
         kind = reason.partition(":")[0]
         if kind not in self._told:
             self._told.add(kind)
             log.warning("ignored a ZeroMQ message that does not follow the protocol: %s (said once)", reason)
-
-
-def refusal_of(endpoint: str) -> str | None:
-    """Why the daemon must not listen there, or None: only this user's files and this machine's loopback are private."""
-    remedy = "set TRACEVIEW_ENDPOINT to ipc://PATH or tcp://127.0.0.1:PORT"
-    scheme, _, rest = endpoint.partition("://")
-    if scheme == "ipc" and rest and not rest.startswith("@"):
-        path = Path(rest)
-        if not path.parent.is_dir():
-            return f"can't listen on {endpoint}: the folder {path.parent} does not exist; {remedy}"
-        if _answers(path):
-            return f"can't listen on {endpoint}: another process does; {remedy}"
-        return None
-    if scheme == "tcp" and rest.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]"):
-        return None
-    return f"won't listen on {endpoint}, which others can reach: {remedy}"
-
-
-def _answers(path: Path) -> bool:
-    """Whether a live process listens on this Unix socket; ZeroMQ would silently take its place."""
-    if not hasattr(sockets, "AF_UNIX") or not path.exists():
-        return False
-    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
-        probe.settimeout(0.5)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-        return True
-
-
-def _configure(socket: zmq.asyncio.Socket) -> None:
-    socket.set(zmq.MAXMSGSIZE, wire.MAX_FRAME_BYTES)
-    socket.set(zmq.RCVHWM, 64)
-    socket.set(zmq.HANDSHAKE_IVL, 5000)
-    socket.set(zmq.LINGER, _LINGER_MS)
-    socket.set(zmq.IPV6, 1)

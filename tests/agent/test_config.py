@@ -20,6 +20,9 @@ EVERYTHING = """
 store.path = "elsewhere.db"
 [agent]
 otlp_http_port = 0
+otlp_grpc_port = 4327
+zeromq_port = 4326
+listen = "0.0.0.0"
 durability = "power"
 log_level = "debug"
 log_format = "json"
@@ -54,6 +57,7 @@ def test_every_setting_can_be_set_in_the_file() -> None:
     assert len(loaded.origins) >= 9
     config = loaded.config
     assert (config.agent.otlp_http_port, config.agent.durability) == (0, "power")
+    assert (config.agent.otlp_grpc_port, config.agent.zeromq_port, config.agent.listen) == (4327, 4326, "0.0.0.0")
     assert (config.agent.log_level, config.agent.log_format) == ("debug", "json")
     assert config.store.path == "elsewhere.db"
     assert (config.redaction.emails, config.redaction.keep) == (True, ("otp", "credit-card"))
@@ -64,6 +68,7 @@ def test_every_setting_can_be_set_in_the_file() -> None:
 def test_every_setting_can_be_set_by_its_variable() -> None:
     texts: dict[Any, str] = {int: "1", bool: "True", tuple: "a, b", dict: '{"a": "b"}'}
     choices = {"agent.durability": "power", "agent.log_level": "debug", "agent.log_format": "json"}
+    choices |= {"agent.otlp_grpc_port": "4317", "agent.zeromq_port": "4316", "agent.listen": "0.0.0.0"}
     choices |= {"retention.max_age_days": "30", "retention.max_bytes": "100000000", "retention.max_traces": "5"}
     environ = {each.variable: choices.get(each.name) or texts.get(each.holds, "text") for each in settings()}
     loaded = reading("", **environ)

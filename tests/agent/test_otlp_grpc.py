@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
 from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: E402
 
 from traceview.testing import build_trace  # noqa: E402
+from traceview_agent.__main__ import main  # noqa: E402
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -230,9 +231,13 @@ def test_the_library_is_loaded_by_the_first_client_only() -> None:
 
 
 def test_without_the_library_the_way_is_absent_and_status_says_so(
-    start_daemon: Any, monkeypatch: pytest.MonkeyPatch
+    start_daemon: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "grpc", None)
     status = start_daemon().status
     assert "otlp-grpc" not in {receiver.name for receiver in status.receivers}
     assert status.absent == ('otlp-grpc: pip install "traceview[grpc]" brings it',)
+    assert main(["status", "--verbose"]) == 0
+    assert status.absent[0] in capsys.readouterr().out
+    assert main(["status"]) == 0
+    assert "traceview[grpc]" not in capsys.readouterr().out

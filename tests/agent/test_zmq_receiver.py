@@ -18,7 +18,7 @@ from traceview.protocol import wire
 from traceview.protocol.places import find_places
 from traceview.store import StoreReader
 from traceview.testing import build_trace
-from traceview_agent.zmq_receiver import refusal_of
+from traceview_agent.endpoints import refusal_of
 
 TRACE = build_trace("plan > (search:tool!, answer:llm~)")
 

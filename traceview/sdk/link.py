@@ -13,6 +13,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from traceview.protocol.wire import Downstream, WireError, decode_downstream
+from traceview.sdk.curve import key_options
 
 _HEARTBEAT_MS: Final = 2_000
 _PATIENCE_MS: Final = 6_000
@@ -37,13 +38,18 @@ class Standing(enum.Enum):
 
 
 class Link:
-    """One connection attempt and, if it succeeds, the connection until it is lost. Raises zmq.ZMQError if refused."""
+    """One connection attempt and, if it succeeds, the connection until it is lost.
+
+    Raises zmq.ZMQError if refused, KeysUnusable if it were to be encrypted and can't be.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> None:
         self.standing = Standing.CONNECTING
         self._socket = context.socket(zmq.DEALER)
         self._monitor: zmq.Socket[bytes] | None = None
         try:
+            for key, text in key_options(endpoint):
+                self._socket.set(key, text)
             for option, value in (
                 (zmq.LINGER, 0),
                 (zmq.RECONNECT_IVL, _NEVER_RECONNECT),
