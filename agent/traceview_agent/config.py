@@ -61,7 +61,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
             title='"process" or "power"',
             description="What an acknowledged span survives: any kill of any process, or loss of power too.",
         ),
-    ] = "process"
+    ] = "power"
     log_level: Annotated[
         LogLevel,
         Meta(title='"debug", "info", "warning" or "error"', description="The least that is logged."),

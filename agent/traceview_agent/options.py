@@ -24,7 +24,7 @@ class Options:
     otlp_grpc_port: int | None = None
     zeromq_port: int | None = None
     listen: str = ""
-    durability: Durability = "process"
+    durability: Durability = "power"
     redaction: Rules | None = DEFAULT_RULES
     limits: Limits = NO_LIMITS
 

@@ -42,7 +42,7 @@ class Writer:
         dead_letters: DeadLetters,
         deliver: Callable[[Settled], None],
         *,
-        durability: Durability = "process",
+        durability: Durability = "power",
         limits: Limits = NO_LIMITS,
     ) -> None:
         self._path = path
