@@ -200,7 +200,8 @@ def _describe(answer: AgentStatus) -> str:
         f"traceview-agent {answer.version} is running (pid {answer.pid})",
         f"  store      {answer.store}, {answer.store_bytes / 1e6:.1f} MB",
         f"  spans      {answer.spans} stored since the start, {answer.spans_per_second:.1f} a second, "
-        f"{answer.queued} queued, {answer.rejected} rejected, {answer.dropped} lost in programs",
+        f"{answer.queued} queued, {answer.rejected} rejected, {answer.dropped} lost in programs, "
+        f"{answer.redacted} secrets taken out",
     ]
     lines += [f"  {receiver.name:<10} {receiver.error or receiver.address}" for receiver in answer.receivers]
     if answer.problem is not None:
