@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 JOBS   ?= 2
 
-.PHONY: run test bench screenshots lint clean
+.PHONY: run test faults bench screenshots lint clean
 
 run: $(READY)
 	@$(BIN)/python packaging/try_it.py
@@ -21,6 +21,9 @@ lint: $(READY)
 
 bench: $(READY)
 	@for bench in tests/bench/*.py; do echo "== $$bench"; QT_QPA_PLATFORM=offscreen $(BIN)/python $$bench || exit 1; done
+
+faults: $(READY)
+	@$(BIN)/python tests/end_to_end/faults/harness.py --long $(ARGS)
 
 screenshots: $(READY)
 	@QT_QPA_PLATFORM=offscreen $(BIN)/python packaging/take_screenshots.py
