@@ -118,7 +118,7 @@ def test_conversations_that_fork_share_their_beginning(store):
 def test_traces_share_nothing(store):
     """So that one can be forgotten without looking at others."""
     said = messages(100)
-    parts = [part(number, bytes([number] * 16), input=said) for number in range(3)]
+    parts = [part(number, bytes([number // 2] * 16), input=said) for number in range(6)]
     for each in parts:
         store.apply(each)
     connection = store.writer._connection
@@ -141,15 +141,28 @@ def test_every_piece_that_is_named_is_listed_under_its_trace(store):
             owner, locator = owner_of(record), number << 8 | slot
             if owner is not None:
                 assert listed.pop(locator) == owner
-            else:
-                shared = msgspec.msgpack.decode(record)
-                named |= {(shared[0][0] + 1, abs(place)) for place in shared[2] if isinstance(place, int)}
+            elif (segments := segments_of(record)) is not None:
+                trace_no = msgspec.msgpack.decode(record)[0][0] + 1
+                named |= {(trace_no, abs(place)) for place in segments if isinstance(place, int)}
     assert not listed
+    assert named
     known = {(trace_no, place) for place, trace_no in connection.execute("SELECT locator, trace_no FROM piece")}
     assert named <= known
 
 
-@pytest.mark.parametrize("remembered", [0, 50, 100_000])
+def test_a_trace_that_does_not_repeat_itself_has_no_pieces(store):
+    """They cost time and bytes: twice as much for a list of documents."""
+    parts = [part(number, output=messages(50, seed=number)) for number in range(20)]
+    for each in parts:
+        store.apply(each)
+    connection = store.writer._connection
+    assert connection.execute("SELECT count(*) FROM piece").fetchone() == (0,)
+    store.apply(part(30, input=parts[7].output, output="x"))
+    assert connection.execute("SELECT count(*) FROM piece").fetchone()[0] > 20
+    assert same(store.reader(), parts)
+
+
+@pytest.mark.parametrize("remembered", [50, 100_000])
 def test_a_writer_that_was_restarted_goes_on_where_it_was(store, monkeypatch, remembered):
     monkeypatch.setattr("traceview.store.pieces._REMEMBERED", remembered)
     said = messages(400)

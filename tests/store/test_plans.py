@@ -8,7 +8,8 @@ from traceview.protocol.records import Event, SpanPart
 from traceview.testing import build_trace
 
 BUILT = build_trace("a > (b:llm > c:llm, d~)")
-LONG = SpanPart(BUILT.trace_id, BUILT.parts[0].span_id, input=[{"role": "user", "content": "x" * 400}] * 20)
+TALK = [{"role": "user", "content": str(number) * 400} for number in range(200)]
+LONG = SpanPart(BUILT.trace_id, BUILT.parts[0].span_id, input=TALK)
 STATE = SpanPart(BUILT.trace_id, BUILT.parts[0].span_id, events=(Event(1, "traceview.state", {"x": 1}),))
 
 

@@ -27,7 +27,7 @@ _PROSE_PIECE: Final = 1_024
 _VAST_TEXT: Final = 4 * 1024 * 1024
 _VAST_PIECE: Final = 8_192
 _MAX_DEPTH: Final = 8
-# No number is longer: a list of nothing longer is a vector, kept as one piece.
+# No number is longer: a list of nothing longer on average is a vector, kept as one piece.
 _NUMBER: Final = 9
 
 _raws: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
@@ -65,13 +65,13 @@ def _cut_value(record: bytes, start: int, end: int, depth: int, found: list[Rang
 
 
 def _cut_items(record: bytes, start: int, end: int, depth: int, found: list[Range]) -> None:
-    sizes = _sizes(record, start, end)
-    if max(sizes) <= _NUMBER:
+    header, count = _header(record, start)
+    if end - start - header <= count * _NUMBER:
         found.append((start, end))
         return
-    place = begun = start + _header(record, start)[0]
+    place = begun = start + header
     in_list = _kind(record[start]) == "list"
-    for size in sizes:
+    for size in _sizes(record, start, end):
         if size >= _LONG and _is_cut(record, place, size, in_list):
             _add(begun, place, found)
             _cut_value(record, place, place + size, depth + 1, found)

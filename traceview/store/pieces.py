@@ -1,10 +1,11 @@
 """Stores what the records of a trace have in common once: a conversation that grows costs what it grows by.
 
-A long record is cut into pieces (`cutting.py`); each is known by its content and lies in a payload block like a part.
-In its stead the stored record names the piece. Since n records of n pieces would still name n² of them, runs of pieces
-become groups, groups of groups, and so on, also known by what they hold. A group ends where the digest of a piece says
-so, hence the same pieces make the same groups whatever comes before or after: a longer list, a fork, a window that
-slides. This is a prolly tree (https://docs.dolthub.com/architecture/storage-engine/prolly-tree).
+Once a trace has repeated itself, its long records are cut into pieces (`cutting.py`); each is known by its content and
+lies in a payload block like a part. In its stead the stored record names the piece. Since n records of n pieces would
+still name n² of them, runs of pieces become groups, groups of groups, and so on, also known by what they hold. A group
+ends where the digest of a piece says so, hence the same pieces make the same groups whatever comes before or after: a
+longer list, a fork, a window that slides. This is a prolly tree
+(https://docs.dolthub.com/architecture/storage-engine/prolly-tree).
 
 What is stored in the record's stead are its ids and a list: bytes stand for themselves, a locator for a piece, a
 negative locator for a group, which is such a list of locators. Joining gives the record byte for byte. A piece in a
@@ -30,6 +31,7 @@ from traceview.store.lookups import SELECT_PIECES, select_in
 from traceview.store.traces import TraceState
 
 INSERT_PIECES: Final = insert_statement("piece", ("trace_no", "digest", "locator"))
+_ANY_PIECE: Final = "SELECT 1 FROM piece WHERE trace_no = ? LIMIT 1"
 
 _MIN_SHARED_BYTES: Final = 1_024
 _DIGEST_BYTES: Final = 16
@@ -37,6 +39,8 @@ _DIGEST_BYTES: Final = 16
 _MIN_GROUP: Final = 4
 _MAX_GROUP: Final = 64
 _GROUP_MASK: Final = 0x0F
+# Of a trace that has not repeated itself yet only longer records are taken apart: most never do.
+_ALWAYS_BYTES: Final = 64 * 1024
 # Pieces remembered between transactions, so that a trace being written needs no look-up: at most 20 MB.
 _REMEMBERED: Final = 100_000
 
@@ -64,14 +68,37 @@ Member = tuple[bytes, int]
 
 
 class _Known:
-    """The pieces of one trace by digest; `complete` where the store holds no others."""
+    """The pieces of one trace by digest; `complete` where the store holds no others.
 
-    __slots__ = ("complete", "places", "trace_no")
+    `seen` has hashes of what could have been pieces until the trace `repeats` itself.
+    """
 
-    def __init__(self, trace_no: int, *, complete: bool) -> None:
+    __slots__ = ("complete", "places", "repeats", "seen", "trace_no")
+
+    def __init__(self, trace_no: int, *, complete: bool, repeats: bool) -> None:
         self.trace_no = trace_no
         self.places: dict[bytes, int] = {}
         self.complete = complete
+        self.repeats = repeats
+        self.seen: set[int] = set()
+
+    @property
+    def size(self) -> int:
+        """How much it has to remember."""
+        return len(self.places) + len(self.seen)
+
+    def look_at(self, record: bytes, ranges: Sequence[Range]) -> None:
+        """Notes whether the trace repeats itself with this record."""
+        known = 0
+        for start, end in ranges:
+            mark = hash(record[start:end])
+            if mark in self.seen:
+                known += end - start
+            else:
+                self.seen.add(mark)
+        if known >= _MIN_SHARED_BYTES or len(record) >= _ALWAYS_BYTES:
+            self.repeats = True
+            self.seen.clear()
 
 
 class Pieces:
@@ -95,18 +122,22 @@ class Pieces:
         ranges = cut(record)
         if sum(end - start for start, end in ranges) < _MIN_SHARED_BYTES:
             return record
-        known = self._traces.get(trace.trace_no)
-        if known is None:
-            known = self._traces[trace.trace_no] = _Known(trace.trace_no, complete=trace.fresh)
-        else:
-            self._traces.move_to_end(trace.trace_no)
-        return _encode(Shared(part.trace_id, part.span_id, self._segments(known, record, ranges)))
+        known = self._known(trace)
+        before = known.size
+        if not known.repeats:
+            known.look_at(record, ranges)
+        stored = record
+        if known.repeats:
+            stored = _encode(Shared(part.trace_id, part.span_id, self._segments(known, record, ranges)))
+        self._remembered += known.size - before
+        return stored
 
     def take(self) -> list[tuple[int, bytearray, int]]:
         """The rows of the pieces that are new since the last call."""
         rows, self._rows = self._rows, []
-        if rows:
-            self._trim()
+        while self._remembered > _REMEMBERED:  # those that were not written to for the longest time
+            _, known = self._traces.popitem(last=False)
+            self._remembered -= known.size
         return rows
 
     def forget(self) -> None:
@@ -114,6 +145,15 @@ class Pieces:
         self._traces.clear()
         self._remembered = 0
         self._rows = []
+
+    def _known(self, trace: TraceState) -> _Known:
+        known = self._traces.get(trace.trace_no)
+        if known is None:
+            shares = not trace.fresh and self._connection.execute(_ANY_PIECE, (trace.trace_no,)).fetchone() is not None
+            known = self._traces[trace.trace_no] = _Known(trace.trace_no, complete=trace.fresh, repeats=shares)
+        else:
+            self._traces.move_to_end(trace.trace_no)
+        return known
 
     def _segments(self, known: _Known, record: bytes, ranges: Sequence[Range]) -> list[int | bytes]:
         view = memoryview(record)
@@ -156,7 +196,6 @@ class Pieces:
     def _locate(self, known: _Known, digests: Sequence[bytes], contents: Sequence[bytes | memoryview]) -> list[int]:
         """Where pieces lie; those that the trace hasn't yet are packed."""
         places = known.places
-        before = len(places)
         if not known.complete:
             missing = {digest for digest in digests if digest not in places}
             if missing:
@@ -169,14 +208,7 @@ class Pieces:
                 locator = places[digest] = self._packer.add(b"".join((owner, content)), piece=True)
                 self._rows.append((known.trace_no, bytearray(digest), locator))
             found.append(locator)
-        self._remembered += len(places) - before
         return found
-
-    def _trim(self) -> None:
-        """Forgets the traces that were not written to for the longest time; between transactions only."""
-        while self._remembered > _REMEMBERED:
-            _, known = self._traces.popitem(last=False)
-            self._remembered -= len(known.places)
 
 
 def owner_of(record: memoryview) -> int | None:
