@@ -1,6 +1,6 @@
 """Breaks a running traceview in every way we know, at random instants, and counts what is lost or there twice.
 
-    python tests/end_to_end/faults/harness.py [--long] [--seed N] [SCENARIO …]
+    python tests/end_to_end/faults/harness.py [--long] [--seed N] [--list] [SCENARIO …]
 
 Each scenario prints one line of JSON; `lost` and `duplicated` count calls of the SDK that had returned. The exit code
 is 1 where they are not 0. The same seed gives the same instants, as far as the machine lets it.
@@ -210,10 +210,17 @@ class _Kept(Exception):
 def main() -> int:
     """Plays what is asked for; all scenarios by default."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("scenario", nargs="*", choices=[[], *SCENARIOS, *CONTROL], help="default: all of them")
+    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help="one of --list; by default all of them")
+    parser.add_argument("--list", action="store_true", help="only say which scenarios there are")
     parser.add_argument("--long", action="store_true", help="hundreds of instants instead of a few")
     parser.add_argument("--seed", default="1", help="what the instants are drawn from (default: %(default)s)")
     wished = parser.parse_args()
+    if wished.list:
+        print("\n".join(SCENARIOS))
+        return 0
+    unknown = set(wished.scenario) - set(SCENARIOS | CONTROL)
+    if unknown:
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
     went_well = [play(name, long=wished.long, seed=wished.seed) for name in wished.scenario or SCENARIOS]
     return 0 if all(went_well) else 1
 
