@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from traceview.protocol.records import SpanPart
-from traceview.redaction import COUNT_ATTRIBUTE, DEFAULT_RULES, Redactor, Rules
+from traceview.redaction import COUNT_ATTRIBUTE, DEFAULT_RULES, Alarms, Redactor, Rules
 
 log = logging.getLogger(__name__)
+
+
+_NO_ALARMS: Final = Alarms((), b"")
 
 
 class Redaction:
@@ -29,6 +32,10 @@ class Redaction:
         JSON may write a secret with escapes: what it holds is searched once it is decoded.
         """
         return self._redactor is not None and self._redactor.suspicious(raw)
+
+    def alarms(self, raw: bytes | memoryview) -> Alarms:
+        """The same for every record of a body in one scan."""
+        return _NO_ALARMS if self._redactor is None else self._redactor.alarms(raw)
 
     def parts(self, parts: Iterable[SpanPart]) -> list[SpanPart]:
         """Parts from anywhere, looked at one by one."""

@@ -35,6 +35,7 @@ _FRAMES_PER_BREATH: Final = 1000
 # A batch with more bad records than this is no batch of ours; reading it to its end could take minutes.
 _MOST_FAULTS: Final = 1000
 _MOST_LETTERS: Final = 20
+_LENGTH_BYTES: Final = 4
 _SOURCE: Final = "ZeroMQ"
 
 
@@ -218,13 +219,15 @@ class ZmqReceiver:
         """The good records, without secrets, and what is wrong with each bad one, which goes to the dead letters."""
         parts: list[SpanPart] = []
         faults: list[str] = []
-        suspicious = self._redaction.suspicious
-        alarm = suspicious(body)
+        alarms = self._redaction.alarms(body)
+        end = 0
         try:
             for record in wire.split_records(body):
+                start = end
+                end += _LENGTH_BYTES + len(record)
                 try:
                     part = wire.decode_part(record)
-                    parts.append(self._redaction.part(part) if alarm and suspicious(record) else part)
+                    parts.append(self._redaction.part(part) if alarms.within(start, end) else part)
                 except wire.WireError as error:
                     self._fault(faults, error, record)
         except wire.WireError as error:

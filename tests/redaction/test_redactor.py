@@ -268,6 +268,31 @@ def test_own_patterns_come_first_and_match_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("^C-[0-9]$", "C-7"),
+        (r"\AC-[0-9]\z", "C-7"),
+        (r"\bC-[0-9]+\b", "C-7"),
+        (r"(?m)^C-[0-9]", "x\nC-7"),
+        ("^[^a-z]-[0-9]$", "C-7"),
+        (r"[]^$]7$", "^7"),
+        (r"C\$[\]0-9]", "C$7"),
+        ("(?:^)*C-7", "C-7"),
+        (r"\Q^C\E7", "^C7"),
+        ("^.{3}$", "C-7"),
+        ("[[:upper:]^]-7$", "C-7"),
+        ("^*C-7", "C-7"),
+    ],
+)
+def test_own_patterns_may_say_where_a_text_begins_and_ends(pattern: str, text: str) -> None:
+    redactor = Redactor(DEFAULT_RULES.with_patterns({"own": pattern}))
+    part = SpanPart(b"t" * 16, b"s" * 8, input=text)
+    assert redactor.part(part).input.endswith("[redacted:own]")
+    # In encoded bytes it doesn't begin or end anywhere: the byte before it is its length, whatever letter that is.
+    assert redactor.suspicious(b"9" + text.encode() + b"a")
+
+
+@pytest.mark.parametrize(
     ("pattern", "why"),
     [
         ("(", "'own' is not a regular expression: missing"),
@@ -354,6 +379,30 @@ def test_what_the_fast_scan_passes_holds_no_shape(name: str, before: str, after:
     assert Redactor().suspicious(msgspec.msgpack.encode({"k": text.encode(errors="replace")}))
 
 
+_PIECES = ["-----BEGIN PRIVATE KEY-----", "a://b:", "Cookie: a=", "x@y.z", "C-1", "4111"]
+_RECORDS = st.lists(
+    st.one_of(
+        st.binary(max_size=60),
+        st.text(max_size=60).map(msgspec.msgpack.encode),
+        st.sampled_from([*SECRETS.values(), *_PIECES]).map(msgspec.msgpack.encode),
+    )
+)
+
+
+@given(_RECORDS, st.booleans())
+def test_one_scan_of_a_body_alarms_for_every_record_that_would_alone(records: list[bytes], linear: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if not linear:
+            patch.setitem(sys.modules, "re2", None)
+        scanner = Scanner(Rules(emails=True).with_patterns({"own": "C-[0-9]"})) if not linear else _LINEAR
+        alarms = scanner.alarms(memoryview(b"".join(records)))
+        start = 0
+        for record in records:
+            assert alarms.within(start, start + len(record)) >= scanner.suspicious(record)
+            start += len(record)
+
+
+_LINEAR = Scanner(Rules(emails=True).with_patterns({"own": "C-[0-9]"}))
 _WORDS = ["password", "Password", "api", "Api", "KEY", "key", "my", "_", "-", ".", " ", "set", "Cookie", "x", "9", "é"]
 
 

@@ -2,5 +2,6 @@
 
 from traceview.redaction.redactor import COUNT_ATTRIBUTE, Redactor
 from traceview.redaction.rules import DEFAULT_RULES, Rule, RuleError, Rules
+from traceview.redaction.scanner import Alarms
 
-__all__ = ["COUNT_ATTRIBUTE", "DEFAULT_RULES", "Redactor", "Rule", "RuleError", "Rules"]
+__all__ = ["COUNT_ATTRIBUTE", "DEFAULT_RULES", "Alarms", "Redactor", "Rule", "RuleError", "Rules"]

@@ -49,13 +49,24 @@ def _compile_linear(engine: Any, pattern: str) -> Pattern:
     return compiled
 
 
-def compile_scan(pattern: str) -> Callable[[bytes | memoryview], bool]:
-    """A search over encoded records, in which text lies between bytes that are not text."""
-    search: Callable[[Any], object] = compile_pattern(pattern).search
-    if _re2() is None:
+class Scan:
+    """A pattern looked for in encoded records, where text lies between bytes that are not text."""
+
+    def __init__(self, pattern: str) -> None:
+        self._search: Callable[..., Any] = compile_pattern(pattern).search
+        self.linear = _re2() is not None
+
+    def found_in(self, raw: bytes | memoryview) -> bool:
+        """Whether it is anywhere in there."""
+        if self.linear:
+            return self._search(raw) is not None
         # What is no UTF-8 ends before the next ASCII byte, so that the texts between it come out whole.
-        return lambda raw: search(str(raw, "utf-8", "replace")) is not None
-    return lambda raw: search(raw) is not None
+        return self._search(str(raw, "utf-8", "replace")) is not None
+
+    def first_from(self, raw: bytes | memoryview, start: int) -> int:
+        """Where it first is from `start` on, the length if nowhere. For `linear` scans only."""
+        match = self._search(raw, start)
+        return len(raw) if match is None else int(match.start())
 
 
 def _re2() -> Any:

@@ -14,7 +14,7 @@ import msgspec
 
 from traceview.protocol.records import Event, Link, SpanPart, TraceInfo
 from traceview.redaction.rules import DEFAULT_RULES, Rules
-from traceview.redaction.scanner import MARK, NAME, scanner_for
+from traceview.redaction.scanner import MARK, NAME, Alarms, scanner_for
 
 COUNT_ATTRIBUTE: Final = "traceview.redacted"
 _MAX_DEPTH: Final = 128
@@ -43,6 +43,10 @@ class Redactor:
     def suspicious(self, raw: bytes | memoryview) -> bool:
         """Whether encoded records (msgpack, protobuf; not JSON) may hold a secret: False is certain, True is not."""
         return self._scanner.suspicious(raw)
+
+    def alarms(self, raw: bytes | memoryview) -> Alarms:
+        """The same for many records that lie one behind the other in a body."""
+        return self._scanner.alarms(raw)
 
     def part(self, part: SpanPart) -> SpanPart:
         """The part without secrets; the same object when there were none. Marks how many were taken out."""

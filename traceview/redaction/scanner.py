@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from traceview.redaction.engine import Pattern, compile_pattern, compile_scan
+from traceview.redaction.engine import Pattern, PatternError, Scan, compile_pattern
 from traceview.redaction.rules import E_MAIL, Rule, Rules
 
 MARK: Final = "[redacted:"
@@ -43,6 +43,26 @@ class _Shape:
     group: int
 
 
+class Alarms:
+    """Which of the records in a body may hold a secret; to be asked of one after the other, first to last."""
+
+    def __init__(self, scans: Sequence[Scan], raw: bytes | memoryview) -> None:
+        self._scans, self._raw = scans, raw
+        self._next = [-1] * len(scans)
+
+    def within(self, start: int, end: int) -> bool:
+        """Whether the record at start:end may hold one."""
+        return any(self._found(i, scan, start, end) for i, scan in enumerate(self._scans))
+
+    def _found(self, i: int, scan: Scan, start: int, end: int) -> bool:
+        if not scan.linear:
+            return scan.found_in(self._raw[start:end])
+        # A match may run on into the next record and hide one there: hence anew from each record's start.
+        if self._next[i] < start:
+            self._next[i] = scan.first_from(self._raw, start)
+        return self._next[i] < end
+
+
 class Scanner:
     """The compiled form of Rules. Holds no state but caches; thread-safe."""
 
@@ -56,7 +76,8 @@ class Scanner:
         self._shapes = [_compiled(rule) for rule in (*extra, *shapes)]
         self._find_names = compile_pattern(_spelled(self._names, r"[ ._\-]?")).finditer
         ours = "|".join((_spelled(self._names, r"[ \t\r\n._\-]*"), *(_unnamed(shape.pattern) for shape in shapes)))
-        self._scans = [compile_scan(ours), *(compile_scan(rule.pattern) for rule in extra)]
+        self._scans = tuple(Scan(pattern) for pattern in (ours, *(_loose(rule.pattern) for rule in extra)))
+        self._shortest = 1 if extra else _SHORTEST
 
     def suspicious(self, raw: bytes | memoryview) -> bool:
         """Whether encoded records (msgpack, protobuf) may hold a secret. One linear scan; False is certain.
@@ -64,7 +85,11 @@ class Scanner:
         Both keep text contiguous in UTF-8. A match never depends on the byte before it, which may be a length. JSON
         doesn't: escapes may tear a secret apart, so its records are looked at once they are decoded.
         """
-        return any(scan(raw) for scan in self._scans)
+        return any(scan.found_in(raw) for scan in self._scans)
+
+    def alarms(self, raw: bytes | memoryview) -> Alarms:
+        """The same for many records that lie one behind the other: one scan for all of them."""
+        return Alarms(self._scans, raw)
 
     def secret_name(self, key: str) -> bool:
         """Whether a value under this key is a secret by the key's name alone."""
@@ -72,7 +97,7 @@ class Scanner:
 
     def cleaned(self, text: str, found: Counter[str]) -> str:
         """Text without secrets; the same object when there were none. Counts what was taken out by rule."""
-        if len(text) < _SHORTEST:
+        if len(text) < self._shortest:
             return text
         try:
             raw = text.encode()
@@ -203,6 +228,28 @@ def _plain_name(key: str) -> str:
 def _spelled(names: frozenset[str], separator: str) -> str:
     words = sorted((name.replace("_", separator) for name in names), key=len, reverse=True)
     return f"(?i:{'|'.join(words)})"
+
+
+def _loose(pattern: str) -> str:
+    """A pattern of the user's for encoded bytes, where a text has neither begin nor end: without `^`, `$`, `\\b` …
+
+    Where that can't be told for sure it finds everything, so that every span is looked at.
+    """
+    if _UNCLEAR.search(pattern):
+        return ""
+    loose = _TOKEN.sub(lambda token: "" if _ASSERTION.fullmatch(token[0]) else token[0], pattern)
+    try:
+        compile_pattern(loose)
+    except PatternError:
+        return ""
+    return loose
+
+
+# An escape, a class of characters (`]` may stand first in it), or one character.
+_TOKEN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_ASSERTION: Final = re.compile(r"\\[bBAzZ]|[\^$]")
+# Quoted text, named classes, and look-around, which only the standard library's engine has.
+_UNCLEAR: Final = re.compile(r"\\Q|\[:|\(\?[=!<]")
 
 
 def _unnamed(pattern: str) -> str:
