@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-# The daemon leaves 64 MiB of a disk to others.
-_DISK_MIB: Final = 96
+# The daemon leaves 64 MiB of a disk to others; the rest must hold what all rounds record.
+_DISK_MIB: Final = 256
 _PIECE: Final = 1024 * 1024
 
 

@@ -23,6 +23,8 @@ from garbage import Thrower
 from rig import Fault, Rig, until
 
 _LONGEST_RUN = 0.3
+# Takeover begins with the daemon, which is half a second or so after its process.
+_LONGEST_START = 1.2
 
 
 def kill_program(rig: Rig, rounds: int) -> None:
@@ -60,6 +62,17 @@ def kill_both(rig: Rig, rounds: int) -> None:
         for fault in faults:
             rig.let_it_run(_LONGEST_RUN)
             fault()
+
+
+def kill_takeover(rig: Rig, rounds: int) -> None:
+    """SIGKILL of the daemon while it takes over what programs recorded before any daemon ran."""
+    for _ in range(rounds):
+        if not rig.waiting():
+            for program in [rig.start_program(most=800), rig.start_program(most=800)]:
+                program.wait()
+        rig.start_daemon(wait=False)
+        rig.let_it_run(_LONGEST_START)
+        rig.kill_daemon()
 
 
 def restart_daemon(rig: Rig, rounds: int) -> None:
@@ -156,12 +169,13 @@ class Scenario:
 
 SCENARIOS = {
     "kill-program": Scenario(kill_program, 8, 200),
-    "kill-daemon": Scenario(kill_daemon, 4, 200),
+    "kill-daemon": Scenario(kill_daemon, 3, 200),
     "kill-both": Scenario(kill_both, 3, 200),
+    "kill-takeover": Scenario(kill_takeover, 2, 200),
     "restart-daemon": Scenario(restart_daemon, 2, 100),
     "many-programs": Scenario(many_programs, 20, 200, at_once=200),
     "garbage": Scenario(garbage, 60, 2_000, at_once=500),
-    "disk-full": Scenario(disk_full, 2, 20, at_once=10),
+    "disk-full": Scenario(disk_full, 2, 20, at_once=5),
 }
 # Must fail, and is played only when named.
 CONTROL = {"control": Scenario(control, 1, 1, keep=False)}

@@ -22,7 +22,7 @@ import traceview as tv
 
 _THREADS: Final = 2
 _PAUSES: Final = 0.2  # after so many of the spans
-_LONGEST_PAUSE: Final = 0.01
+_LONGEST_PAUSE: Final = 0.02
 _SPANS_PER_TRACE: Final = 40
 
 

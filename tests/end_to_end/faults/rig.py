@@ -162,6 +162,13 @@ class Rig:
 
     # The end
 
+    def waiting(self) -> bool:
+        """Whether any spool holds records."""
+        try:
+            return any(self.places.spool.glob("*/*.seg"))
+        except FileNotFoundError:  # one was removed while it was listed
+            return True
+
     def settle(self) -> Tally:
         """Waits until the daemon has everything, stops it, and compares. Programs must have ended or be about to."""
         for program in self._programs:
@@ -172,7 +179,7 @@ class Rig:
         return compare(self.places.store, {program.name: program.notes for program in self._programs})
 
     def _is_all_stored(self) -> bool:
-        if any(self.places.spool.glob("*/*.seg")):
+        if self.waiting():
             return False
         status = self.status()
         return status is not None and not status.queued and status.problem is None

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills and stops processes by POSIX signals")
+
 HARNESS = Path(__file__).with_name("harness.py")
 SCENARIOS = [
     "kill-program",
     "kill-daemon",
     "kill-both",
+    "kill-takeover",
     "restart-daemon",
     "many-programs",
     "garbage",
