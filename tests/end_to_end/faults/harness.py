@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -235,6 +236,7 @@ def main() -> int:
     unknown = set(wished.scenario) - set(SCENARIOS | CONTROL)
     if unknown:
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     went_well = [play(name, long=wished.long, seed=wished.seed) for name in wished.scenario or SCENARIOS]
     return 0 if all(went_well) else 1
 

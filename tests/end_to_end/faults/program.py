@@ -8,6 +8,7 @@ Between bursts of spans it pauses for some milliseconds, as an agent does.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 import sys
@@ -33,6 +34,7 @@ class Recording:
         self._name, self._notes, self._most, self._stopped = name, notes, most, stopped
         self._random = random.Random(f"{seed}/{first}")
         self._next = first
+        self._parent = os.getppid()
 
     def run(self) -> None:
         """Records until all numbers are used or the program is told to stop."""
@@ -43,7 +45,8 @@ class Recording:
                         self._step()
 
     def _goes_on(self) -> bool:
-        return self._next < self._most and not self._stopped.is_set()
+        # A harness that was killed itself stops nobody.
+        return self._next < self._most and not self._stopped.is_set() and os.getppid() == self._parent
 
     def _step(self) -> None:
         with self._numbered(root=False) as (number, span):
