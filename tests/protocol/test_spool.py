@@ -130,6 +130,19 @@ def test_a_folder_that_is_no_spool_is_left_alone(tmp_path: Path) -> None:
     dead.remove()
 
 
+def test_a_spool_whose_process_died_while_making_it_is_found_after_a_while(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME)
+    spool.append(b"kept")
+    spool.close()
+    (spool.folder / "lock").unlink()
+    assert list(find_dead(tmp_path)) == [], "it may be in the making"
+    os.utime(spool.folder, (0, 0))
+    (dead,) = find_dead(tmp_path)
+    assert left_by(dead) == [b"kept"]
+    dead.remove()
+    assert not spool.folder.exists()
+
+
 def test_many_threads_lose_nothing(tmp_path: Path) -> None:
     spool = Spool(tmp_path / NAME, segment=64 * 1024)
 

@@ -21,6 +21,7 @@ import shutil
 import struct
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _FIRST_SEGMENT_BYTES: Final = 1024 * 1024
 # machine, and a native 8-byte store is one instruction.
 _HEADER: Final = struct.Struct("=4sHHQQQQ")
 _HEADER_BYTES: Final = 64
+_MAKING_SECONDS: Final = 60.0
 _MAGIC: Final = b"TVSP"
 _VERSION: Final = 1
 _WORD: Final = struct.Struct("@Q")
@@ -286,7 +288,10 @@ class DeadSpool:
         return sorted(self.folder.glob("*.seg"))
 
     def remove(self) -> None:
-        """Deletes the spool: everything in it is in the store."""
+        """Deletes the spool: everything in it is in the store. The lock goes last: what is left of a kill is found."""
+        for path in (*self._segments(), self.folder / "hello", self.folder / "lock"):
+            with contextlib.suppress(OSError):
+                path.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.release()
 
@@ -304,10 +309,18 @@ def find_dead(root: Path) -> Iterator[DeadSpool]:
         return
     for folder in folders:
         try:
-            lock = hold_lock(folder / "lock", create=False)
+            # A spool without a lock is being made just now, or its process died while making it.
+            lock = hold_lock(folder / "lock", create=_is_old(folder))
         except OSError:
             continue  # alive, or being made or removed just now
         yield DeadSpool(folder, lock)
+
+
+def _is_old(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > _MAKING_SECONDS
+    except OSError:
+        return False
 
 
 def _read_header(path: Path) -> tuple[bytes, int, int, int, int, int, int] | None:
