@@ -50,7 +50,7 @@ def test_list_says_what_was_recorded_newest_first(recorded: BuiltTrace, capsys: 
     first, second = capsys.readouterr().out.splitlines()
     assert recorded.trace_id.hex()[:12] in first
     assert "support" in first
-    assert "6 spans, 1 errors" in first
+    assert "6 spans, 1 error" in first
     assert "other" in second
 
 
@@ -170,6 +170,38 @@ def test_export_all_takes_every_trace(recorded: BuiltTrace, tmp_path: Path) -> N
     reader = StoreReader(target)
     assert {trace.name for trace in reader.traces()} == {"support", "other"}
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["lst"], "did you mean `traceview list`?"), (["xyzzy"], "see `traceview --help`"), ([], "there is no display")],
+)
+def test_without_a_window_to_open_one_line_says_why(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert cli.main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_an_id_that_fits_several_traces_is_not_guessed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = StoreWriter(find_places().store, facts)
+    names = [f"run {n}" for n in range(40)]
+    for name in names:
+        writer.apply(build_trace("a", trace=name).parts)
+    writer.close()
+    ids = [build_trace("a", trace=name).trace_id.hex() for name in names]
+    first = next(one[0] for one in ids if sum(other[0] == one[0] for other in ids) > 1)
+    assert cli.main(["show", first]) == 1
+    assert "write more of the id" in capsys.readouterr().err
+
+
+def test_an_exported_run_is_for_its_user_alone(recorded: BuiltTrace, tmp_path: Path) -> None:
+    target = tmp_path / "run.json"
+    assert cli.main(["export", "support", "-o", str(target)]) == 0
+    assert target.stat().st_mode & 0o777 == 0o600
 
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

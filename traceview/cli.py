@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import os
 import signal
 import subprocess
@@ -40,9 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs `traceview` with these arguments (sys.argv's by default) and returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] not in (*_VERBS, "-h", "--help", "--version"):
-        from traceview.app.main import main as open_app
-
-        return open_app(arguments)
+        return _open_app(arguments)
     parsed = _parser().parse_args(arguments)
     verb: Callable[[argparse.Namespace, Places], int] = parsed.run
     try:
@@ -61,6 +60,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
+def _open_app(arguments: list[str]) -> int:
+    """Opens the window; says in one line what is in the way, where Qt would abort."""
+    first = arguments[0] if arguments else ""
+    if first and not first.startswith("-") and not Path(first).exists() and "." not in first and os.sep not in first:
+        near = difflib.get_close_matches(first, _VERBS, 1)
+        meant = f"did you mean `traceview {near[0]}`?" if near else "see `traceview --help`"
+        print(f"traceview: {first} is neither a file nor a verb: {meant}", file=sys.stderr)
+        return 2
+    if not _has_display() and "QT_QPA_PLATFORM" not in os.environ:
+        print(
+            "traceview: there is no display to open a window on; without one: `traceview list`, `show`, `screenshot`",
+            file=sys.stderr,
+        )
+        return 2
+    from traceview.app.main import main as open_app
+
+    return open_app(arguments)
+
+
 def _parser() -> argparse.ArgumentParser:
     from traceview.protocol.version import VERSION
 
@@ -70,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         description="A debugger for AI agents: opens the app, with FILEs beside the live store, or answers a verb.",
     )
     parser.add_argument("--version", action="version", version=f"traceview {VERSION}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, prog="traceview")
 
     verb = verbs.add_parser("list", help="the traces in the store, newest first")
     verb.add_argument("--limit", type=int, default=50, metavar="N", help="at most N traces (default 50, 0 for all)")
@@ -188,7 +206,7 @@ def _find(reader: StoreReader, wanted: str) -> TraceSummary:
     found = reader.traces(limit=1) if wanted == "latest" else reader.find(wanted)
     if not found:
         raise _Failure(f"no trace {wanted!r} in {reader.path} (see `traceview list`)", 1)
-    if len({trace.name for trace in found}) > 1 and found[0].name != wanted:
+    if len(found) > 1 and found[0].name != wanted and wanted != "latest":
         matches = ", ".join(trace.trace_id.hex()[:12] for trace in found[:4])
         raise _Failure(f"{wanted!r} matches {len(found)} traces ({matches} …): write more of the id", 1)
     return found[0]
@@ -233,8 +251,14 @@ def _trace_line(trace: TraceSummary) -> str:
 
     took = duration_text(trace.duration_ns) if trace.duration_ns is not None else "running"
     spent = (trace.input_tokens or 0) + (trace.output_tokens or 0)
-    figures = f"{trace.spans} spans, {trace.errors} errors" + (f", {tokens(spent)} tok" if spent else "")
+    figures = f"{_count(trace.spans, 'span')}, {_count(trace.errors, 'error')}" + (
+        f", {tokens(spent)} tok" if spent else ""
+    )
     return _plain(f"{trace.trace_id.hex()[:12]}  {trace.status.word:<11} {took:>9}  {trace.name}  ({figures})")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _span_line(depth: int, row: Any) -> str:
@@ -295,7 +319,8 @@ def _export(parsed: argparse.Namespace, places: Places) -> int:
             if form == "traceview":
                 export_store(reader, ids, parsed.output, facts)
             else:
-                with parsed.output.open("wb") as file:
+                # A run may hold anything its program saw: the file is for this user, as a .traceview is.
+                with open(parsed.output, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                     write_json((part for trace_id in ids for part in reader.parts(trace_id)), file)
         except (OSError, StoreError) as error:
             raise _Failure(f"{parsed.output} can't be written: {error}") from error

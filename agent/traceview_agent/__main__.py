@@ -27,6 +27,15 @@ _FLAGS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `traceview-agent` with these arguments (sys.argv's by default) and returns the exit code."""
+    try:
+        return _main(argv)
+    except BrokenPipeError:
+        # Who read our output (head, less) is gone; Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _main(argv: Sequence[str] | None) -> int:
     parsed = _parser().parse_args(argv)
     if parsed.home:
         os.environ["TRACEVIEW_HOME"] = parsed.home

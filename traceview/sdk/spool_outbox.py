@@ -19,7 +19,8 @@ def open_outbox(session: bytes) -> Outbox:
     """A spool for this session; where none can be made (nowhere to write), memory, and the log says so once."""
     try:
         places = find_places()
-        places.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (places.runtime, places.spool):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return SpoolOutbox(Spool(places.spool / session.hex(), limit=_limit()))
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError where there is none
         guard.say_once("spool", "spans wait in memory and die with the program, since no spool can be made: %s", error)
