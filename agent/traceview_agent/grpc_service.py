@@ -13,7 +13,6 @@ from traceview_agent import otlp_answers as answers
 # OTLP specification: 4 MiB, after decompression.
 MAX_MESSAGE: Final = 4 * 1024 * 1024
 _WORKERS: Final = 8
-_STREAMS: Final = 16
 _STOP_SECONDS: Final = 1.0
 _PACKAGE: Final = "opentelemetry.proto.collector"
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
@@ -35,9 +34,10 @@ class GrpcService:
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="otlp-grpc")
         self._server = grpc.server(
             self._workers,
+            # No grpc.max_concurrent_streams: with it grpcio 1.85 refuses streams at random, far below the limit. What
+            # waits for a worker is held back by HTTP/2's flow control.
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE),
-                ("grpc.max_concurrent_streams", _STREAMS),
                 ("grpc.max_metadata_size", 16 * 1024),
                 ("grpc.so_reuseport", 0),
             ],

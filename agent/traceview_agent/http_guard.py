@@ -15,10 +15,6 @@ from traceview_agent.meters import Meters
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-# Set on a request that showed the token, wherever it came from.
-TRUSTED: Final = web.RequestKey("trusted", bool)
-
-
 class Guard:
     """Refuses requests for other host names (DNS rebinding) and from pages of other origins, with 403.
 
@@ -34,8 +30,7 @@ class Guard:
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            request[TRUSTED] = self._shows_token(request)
-            objection = None if request[TRUSTED] else _objection(request)
+            objection = None if self.trusts(request) else _objection(request)
             if objection is None:
                 return await handler(request)
             if self._token is None:
@@ -47,7 +42,8 @@ class Guard:
 
         return check
 
-    def _shows_token(self, request: web.Request) -> bool:
+    def trusts(self, request: web.Request) -> bool:
+        """Whether the request shows the token, wherever it comes from."""
         return bears(self._token, request.headers.get("Authorization", ""))
 
 

@@ -27,6 +27,7 @@ from traceview_agent.intake import Intake
 from traceview_agent.loopback import is_near, listen_beyond, listen_on_loopback, why_not
 from traceview_agent.meters import Meters
 from traceview_agent.opening import Opening
+from traceview_agent.otlp_bounds import TooDense
 from traceview_agent.otlp_http import decode_clean
 from traceview_agent.redaction import Redaction
 
@@ -185,6 +186,9 @@ class OtlpGrpc:
         except FormatError as error:
             self._meters.add_refused(NAME, "undecodable")
             raise Failure(answers.INVALID_ARGUMENT, str(error)) from error
+        except TooDense as error:
+            self._meters.add_refused(NAME, "too-large")
+            raise Failure(answers.RESOURCE_EXHAUSTED, str(error)) from error
         except TurnedAway as away:
             self._meters.add_refused(NAME, away.reason)
             raise Failure(answers.UNAVAILABLE, str(away), again=True) from away

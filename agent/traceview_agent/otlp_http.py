@@ -15,6 +15,7 @@ from traceview_agent.admission import Admission, TurnedAway
 from traceview_agent.http_bodies import Bodies, Refused, turned_away
 from traceview_agent.intake import Intake
 from traceview_agent.meters import Meters
+from traceview_agent.otlp_bounds import TooDense, check_density
 from traceview_agent.redaction import Redaction
 
 NAME: Final = "otlp-http"
@@ -63,13 +64,17 @@ class OtlpHttp:
                 decoded = await self._admission.admit(len(body), decode)
             except FormatError as error:
                 raise Refused(400, "undecodable", str(error)) from error
+            except TooDense as error:
+                raise Refused(413, "too-large", str(error)) from error
             except TurnedAway as away:
                 raise turned_away(away) from away
         return answers.encode_answer(media, decoded.rejected, decoded.message)
 
 
 def decode_clean(redaction: Redaction, body: bytes, content_type: str) -> DecodedRequest:
-    """The spans of an OTLP request, without secrets; raises FormatError."""
+    """The spans of an OTLP request, without secrets; raises FormatError, or TooDense."""
+    if content_type == answers.PROTOBUF:
+        check_density(body)
     decoded = decode_request(body, content_type)
     if content_type == answers.PROTOBUF and not redaction.suspicious(body):
         return decoded

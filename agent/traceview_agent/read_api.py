@@ -20,7 +20,7 @@ from traceview.protocol.records import TraceSummary
 from traceview.report import run_pieces, trace_document
 from traceview.store import Place, StoreError, StoreReader
 from traceview_agent.http_bodies import Refused
-from traceview_agent.http_guard import TRUSTED
+from traceview_agent.http_guard import Guard
 from traceview_agent.peers import is_stranger
 from traceview_agent.trace_query import BadQuery, Query, cursor_of, read_query
 
@@ -39,8 +39,8 @@ _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosni
 class ReadApi:
     """Answers from a read-only connection of its own per request."""
 
-    def __init__(self, store: Path) -> None:
-        self._store = store
+    def __init__(self, store: Path, guard: Guard) -> None:
+        self._store, self._guard = store, guard
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def add_to(self, router: web.UrlDispatcher) -> None:
@@ -50,7 +50,7 @@ class ReadApi:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         try:
-            await _check_peer(request)
+            await _check_peer(request, self._guard)
             query = read_query({name: request.query.getall(name) for name in request.query})
             async with self._turns:
                 document = await asyncio.to_thread(self._page, query)
@@ -75,7 +75,7 @@ class ReadApi:
     async def _show(self, request: web.Request) -> web.StreamResponse:
         text = request.match_info["trace_id"]
         try:
-            await _check_peer(request)
+            await _check_peer(request, self._guard)
             async with self._turns:
                 return await self._send(request, _trace_id(text))
         except StoreError as error:
@@ -134,9 +134,9 @@ class _Run:
             yield bytes(buffer)
 
 
-async def _check_peer(request: web.Request) -> None:
+async def _check_peer(request: web.Request, guard: Guard) -> None:
     """Other users of this machine reach the loopback too, but what is stored is this user's."""
-    if not request[TRUSTED] and await asyncio.to_thread(is_stranger, request.transport):
+    if not guard.trusts(request) and await asyncio.to_thread(is_stranger, request.transport):
         raise Refused(403, "forbidden", "what is stored can be read by the user whom the daemon belongs to")
 
 

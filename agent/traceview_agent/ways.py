@@ -98,11 +98,11 @@ def _keys_for(places: Places) -> Keys | None:
 def _http(places: Places, options: Options, common: Common, opening: Opening | None) -> HttpServer:
     intake, meters, redaction, problem = common.intake, common.meters, common.redaction, common.problem
     bodies = Bodies()
+    guard = Guard("otlp-http", meters, None if opening is None else opening.keys.token)
     pages = (
         StatusPages(Metrics(meters, intake, redaction, common.status), problem),
-        ReadApi(places.store),
+        ReadApi(places.store, guard),
         SpanBatch(intake, meters, redaction, bodies, problem),
         OtlpHttp(intake, meters, redaction, bodies, problem),  # takes every path: the last
     )
-    guard = Guard("otlp-http", meters, None if opening is None else opening.keys.token)
     return HttpServer(options.otlp_port, guard, pages, opening)

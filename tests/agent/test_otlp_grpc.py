@@ -129,6 +129,12 @@ def test_four_mebibytes_are_the_limit_bombs_included(daemon: Any, call: Call, co
     assert daemon.stored() == ["call"]
 
 
+def test_what_is_small_as_bytes_and_huge_as_objects_is_refused(call: Call) -> None:
+    error = refused(call, b"\x0a\x00" * 100_001)
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "send smaller batches" in error.details()
+
+
 def test_a_full_queue_says_when_to_come_again(daemon: Any, call: Call) -> None:
     intake = daemon.daemon._intake
     with intake._changed:

@@ -221,6 +221,39 @@ def test_a_long_body_is_413_with_and_without_its_length(client: Client) -> None:
         assert raw.recv(1000).startswith(b"HTTP/1.1 413")
 
 
+def nested(number: int, content: bytes) -> bytes:
+    """A field of protobuf that holds a message."""
+    size, length = len(content), bytearray()
+    while size > 127:
+        length.append(size & 127 | 128)
+        size >>= 7
+    return bytes([number << 3 | 2, *length, size]) + content
+
+
+IDS = nested(1, b"t" * 16) + nested(2, b"s" * 8)
+DENSE = {
+    "spans": nested(1, nested(2, nested(2, b"") * 100_001)),
+    "scopes": nested(1, nested(2, b"") * 100_001),
+    "resources": nested(1, b"") * 100_001,
+    "attributes": nested(1, nested(2, nested(2, IDS + nested(9, b"") * 200_001))),
+    "events": nested(1, nested(2, nested(2, IDS + nested(11, b"") * 200_001))),
+}
+
+
+@pytest.mark.parametrize("body", DENSE.values(), ids=DENSE)
+def test_what_is_small_as_bytes_and_huge_as_objects_is_413(daemon: Any, client: Client, body: bytes) -> None:
+    assert len(body) < 500_000
+    answer = client.post(body, kind=PROTOBUF)
+    assert answer.status == 413
+    assert b"send smaller batches" in answer.content
+
+
+def test_large_spans_of_few_parts_are_taken(daemon: Any, client: Client) -> None:
+    text = nested(9, nested(1, b"k") + nested(2, nested(1, b"x" * 3_000_000)))
+    assert client.post(nested(1, nested(2, nested(2, IDS + text))), kind=PROTOBUF).status == 200
+    assert client.post(nested(1, nested(2, nested(2, IDS + text) + b"\xff")), kind=PROTOBUF).status == 400
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:4318", "192.168.0.7:4318", "[::2]", "localhost.evil", "[", ""]
 )
