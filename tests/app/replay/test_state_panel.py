@@ -474,6 +474,8 @@ def test_a_closed_container_tells_of_changes_inside(
 
 def test_the_head_shows_hover_and_focus(panel: StatePanel, qtbot: QtBot) -> None:
     panel.rows.setFocus()
+    # The pointer may lie anywhere, over the head too.
+    panel.head.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, False)
     plain = panel.head.grab().toImage()
     panel.head.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, True)
     hovered = panel.head.grab().toImage()
