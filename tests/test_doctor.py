@@ -21,8 +21,9 @@ from traceview.cli import main
 from traceview.conventions import facts
 from traceview.doctor import Check
 from traceview.protocol import control, wire
+from traceview.protocol.dead_spool import find_dead
 from traceview.protocol.places import Places, find_places
-from traceview.protocol.spool import Spool, find_dead
+from traceview.protocol.spool import Spool
 from traceview.store import StoreWriter
 from traceview.store.identity import SCHEMA_VERSION
 from traceview.testing import build_trace

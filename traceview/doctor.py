@@ -17,9 +17,9 @@ import msgspec
 
 from traceview.protocol import control, wire
 from traceview.protocol.control import AgentError, AgentStatus
+from traceview.protocol.dead_spool import find_dead
 from traceview.protocol.places import OTLP_HTTP_PORT, Places
 from traceview.protocol.ports import port_owner
-from traceview.protocol.spool import find_dead
 from traceview.protocol.version import VERSION
 
 _ANSWER_MS: Final = 2_000

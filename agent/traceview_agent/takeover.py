@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from traceview.protocol.dead_spool import DeadSpool, find_dead
 from traceview.protocol.records import SpanPart
-from traceview.protocol.spool import DeadSpool, find_dead
 from traceview.protocol.wire import Hello, WireError, decode_part, decode_upstream, split_records
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Outcome, Stored

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traceview.protocol.spool import DeadSpool, Spool, find_dead, hold_lock
+from traceview.protocol.dead_spool import DeadSpool, find_dead
+from traceview.protocol.spool import Spool, hold_lock
 from traceview.protocol.wire import split_records
 
 NAME = "0123456789abcdef" * 2
@@ -63,6 +64,49 @@ def test_acknowledged_segments_are_deleted_and_their_room_is_used_again(tmp_path
         spool.free(cut.upto)
         assert len(list(spool.folder.glob("*.seg"))) <= 2
     spool.close()
+
+
+def test_the_next_segment_is_ready_before_it_is_needed_and_used_again_and_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME, segment=4096, limit=3 * 4096)
+    found: list[bytes] = []
+    for n in range(50):
+        assert spool.append(b"%02d" % n + b"x" * 2500)
+        spool.prepare()
+        assert (spool.folder / "spare").exists()
+        cut = spool.cut(10, 1 << 20)
+        assert cut is not None
+        found += [bytes(record[:2]) for record in split_records(cut.body)]
+        spool.free(cut.upto)
+    assert found == [b"%02d" % n for n in range(50)]
+    # Two files for fifty segments: the one that is written, and the one that was.
+    assert len({path.stat().st_ino for path in spool.folder.glob("*.seg")}) == 1
+    spool.close()
+
+
+def test_a_spare_counts_against_the_limit_but_makes_room_for_a_record_that_needs_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME, segment=4096, limit=3 * 4096)
+    spool.append(b"x" * 3000)
+    spool.prepare()
+    assert spool.append(b"y" * 8000)
+    assert not (spool.folder / "spare").exists()
+    assert not spool.append(b"z" * 3000)
+    spool.close()
+    (dead,) = find_dead(tmp_path)
+    assert left_by(dead) == [b"x" * 3000, b"y" * 8000]
+    dead.remove()
+
+
+def test_a_spare_that_can_not_be_renamed_is_done_without(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME, segment=4096)
+    spool.append(b"x" * 3000)
+    spool.prepare()
+    (spool.folder / "spare").unlink()
+    assert spool.append(b"y" * 3000)
+    spool.close()
+    (dead,) = find_dead(tmp_path)
+    assert left_by(dead) == [b"x" * 3000, b"y" * 3000]
+    dead.remove()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_spool_drops_the_newest_and_keeps_the_rest(tmp_path: Path) -> None:

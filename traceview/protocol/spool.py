@@ -5,6 +5,7 @@ One folder per process start, named by its session id:
     lock          held (flock) while the process lives: one that can be had belongs to a dead process
     hello         the session's Hello message, as it travels
     00000001.seg  segments, written in order, each freed once all of it is acknowledged
+    spare         the next segment, ready: one that was freed, or one that the sender made. It holds nothing
 
 A segment is a header of 64 bytes and then records exactly as they travel: 4-byte big-endian length, msgpack. Writing a
 record copies it behind the last one and then stores the header's `tail`, one aligned 8-byte store: what lies before
@@ -15,15 +16,13 @@ lost that `append` had returned from. What the folder is on decides what survive
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
-import shutil
 import struct
 import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -35,16 +34,16 @@ _FIRST_SEGMENT_BYTES: Final = 1024 * 1024
 
 # magic, version, header size; tail, acked, dropped, base. Native order: a spool never leaves its
 # machine, and a native 8-byte store is one instruction.
-_HEADER: Final = struct.Struct("=4sHHQQQQ")
+HEADER: Final = struct.Struct("=4sHHQQQQ")
 _HEADER_BYTES: Final = 64
-_MAKING_SECONDS: Final = 60.0
-_MAGIC: Final = b"TVSP"
-_VERSION: Final = 1
+MAGIC: Final = b"TVSP"
+VERSION: Final = 1
 _WORD: Final = struct.Struct("@Q")
 _TAIL: Final = 8
 _ACKED: Final = 16
 _DROPPED: Final = 24
 _LENGTH: Final = struct.Struct(">I")
+_SPARE: Final = "spare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,8 @@ class _Segment:
 
     __slots__ = ("acked", "base", "capacity", "map", "path", "tail")
 
-    def __init__(self, path: Path, base: int, capacity: int) -> None:
+    def __init__(self, path: Path, capacity: int) -> None:
         self.path = path
-        self.base = base
         self.capacity = capacity
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
         file = os.open(path, flags, 0o600)
@@ -80,9 +78,34 @@ class _Segment:
             raise
         finally:
             os.close(file)
+        self.begin(0, 0)
+
+    def begin(self, base: int, dropped: int) -> None:
+        """Empties it, to go on at this position of the spool."""
+        self.base = base
         self.tail = 0
         self.acked = 0
-        self.map[: _HEADER.size] = _HEADER.pack(_MAGIC, _VERSION, _HEADER_BYTES, 0, 0, 0, base)
+        self.map[: HEADER.size] = HEADER.pack(MAGIC, VERSION, _HEADER_BYTES, 0, 0, dropped, base)
+
+    def touch(self) -> None:
+        """Has the kernel provide all pages now, or the first record on each would wait for it, 1 µs and more.
+
+        Reading zeros into them does that without holding the interpreter; writing from Python would hold it.
+        """
+        if not hasattr(os, "readv"):
+            return
+        with (
+            contextlib.suppress(OSError),
+            open("/dev/zero", "rb", buffering=0) as zeros,
+            memoryview(self.map) as view,
+            view[_HEADER_BYTES:] as pages,
+        ):
+            os.readv(zeros.fileno(), [pages])
+
+    def rename(self, path: Path) -> None:
+        """Gives the file another name. Raises OSError, on Windows always."""
+        os.rename(self.path, path)
+        self.path = path
 
     @property
     def end(self) -> int:
@@ -96,7 +119,7 @@ class _Segment:
 
 
 class Spool:
-    """The spool of this process: `append` and `note_dropped` on any thread, `cut` and `free` on the sender's.
+    """The spool of this process: `append` and `note_dropped` on any thread, all else on the sender's.
 
     Positions count record bytes since the session began, length prefixes included, and never wrap. Bounded by `limit`
     bytes of segments. Raises OSError only on opening.
@@ -109,7 +132,7 @@ class Spool:
         self._lock_file: int | None = hold_lock(folder / "lock.new")
         os.rename(folder / "lock.new", folder / "lock")
         self._limit = limit
-        self._segment_bytes = segment
+        self._capacity = segment - _HEADER_BYTES
         # Reentrant, with what is recorded inside an append kept aside: a finaliser or a signal handler may end a span
         # while its own thread is copying a record.
         self._mutex = threading.RLock()
@@ -118,14 +141,21 @@ class Spool:
         self._number = 0
         self._size = 0
         self._cut_at = 0
+        self._freed = 0
         self._dropped = 0
         self._segments: deque[_Segment] = deque()
-        self._last = self._grow(0, min(segment, _FIRST_SEGMENT_BYTES) - _HEADER_BYTES)
+        self._spare: _Segment | None = None
+        self._last = self._grow(min(self._capacity, _FIRST_SEGMENT_BYTES - _HEADER_BYTES))
 
     @property
     def written(self) -> int:
         """The position behind the last record."""
-        return self._last.base + self._last.tail
+        return self._last.end
+
+    @property
+    def freed(self) -> int:
+        """The position up to which everything is in the store."""
+        return self._freed
 
     @property
     def dropped(self) -> int:
@@ -143,56 +173,94 @@ class Spool:
             _WORD.pack_into(self._last.map, _DROPPED, self._dropped)
 
     def append(self, record: bytes) -> bool:
-        """Copies a record in; False if there is no room for it. Any thread, about 1 µs; safe once it has returned."""
+        """Copies a record in; False if there is no room for it. Any thread, below 1 µs; safe once it has returned."""
         with self._mutex:
             if self._writing:
                 self._aside.append(record)
                 return True
             self._writing = True
             try:
-                kept = self._write(record)
-                while self._aside:
-                    if not self._write(self._aside.popleft()):
-                        self.note_dropped(1)
+                # As few steps as can be: this is most of what a span costs its program.
+                size = len(record)
+                segment: _Segment | None = self._last
+                end = self._last.tail + 4 + size
+                if end > self._last.capacity:
+                    segment, end = self._room_for(size + 4), size + 4
+                if segment is None:
+                    kept = False
+                else:
+                    view = segment.map
+                    until = _HEADER_BYTES + end
+                    view[until - size - 4 : until] = _LENGTH.pack(size) + record
+                    _WORD.pack_into(view, _TAIL, end)
+                    segment.tail = end
+                    kept = True
             finally:
                 self._writing = False
+            while self._aside:
+                if not self.append(self._aside.popleft()):
+                    self.note_dropped(1)
         return kept
 
-    def _write(self, record: bytes) -> bool:
-        size = len(record)
-        segment = self._last
-        start = segment.tail
-        end = start + 4 + size
-        if end > segment.capacity:
-            fresh = self._room_for(size + 4)
-            if fresh is None:
-                return False
-            segment, start, end = fresh, 0, 4 + size
-        view = segment.map
-        place = _HEADER_BYTES + start
-        view[place : place + 4] = _LENGTH.pack(size)
-        view[place + 4 : place + 4 + size] = record
-        _WORD.pack_into(view, _TAIL, end)
-        segment.tail = end
-        return True
-
     def _room_for(self, needed: int) -> _Segment | None:
-        capacity = max(self._segment_bytes - _HEADER_BYTES, needed)
-        if self._closed or self._size + capacity > self._limit:
+        if self._closed:
             return None
         try:
-            return self._grow(self.written, capacity)
+            return self._grow(max(self._capacity, needed))
         except OSError:
             return None
 
-    def _grow(self, base: int, capacity: int) -> _Segment:
+    def _grow(self, capacity: int) -> _Segment:
+        """Goes on in the next segment. Raises OSError where none can be had."""
+        path = self.folder / f"{self._number + 1:08}.seg"
+        segment = self._take_spare(path, capacity) or self._make(path, capacity)
+        segment.begin(self.written if self._segments else 0, self._dropped)
         self._number += 1
-        segment = _Segment(self.folder / f"{self._number:08}.seg", base, capacity)
-        _WORD.pack_into(segment.map, _DROPPED, self._dropped)
         self._segments.append(segment)
-        self._size += capacity
         self._last = segment
         return segment
+
+    def _make(self, path: Path, capacity: int) -> _Segment:
+        if self._segments and self._size + capacity > self._limit:
+            raise OSError(errno.ENOSPC, "the spool is full")
+        segment = _Segment(path, capacity)
+        self._size += capacity
+        return segment
+
+    def _take_spare(self, path: Path, capacity: int) -> _Segment | None:
+        """The spare under its new name, where there is one that suits; one that doesn't makes room."""
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return None
+        try:
+            if spare.capacity == capacity:
+                spare.rename(path)
+                return spare
+        except OSError:
+            pass
+        self._drop(spare)
+        return None
+
+    def _drop(self, segment: _Segment) -> None:
+        self._size -= segment.capacity
+        segment.close(unlink=True)
+
+    def prepare(self) -> None:
+        """Has the next segment ready before one is needed, so that no `append` has to wait for it."""
+        last, capacity = self._last, self._capacity
+        if self._spare is not None or self._closed or 2 * last.tail < last.capacity:
+            return
+        try:
+            segment = _Segment(self.folder / _SPARE, capacity)
+        except OSError:
+            return
+        segment.touch()
+        with self._mutex:
+            self._size += capacity
+            if self._size > self._limit:
+                self._drop(segment)
+            else:
+                self._spare = segment
 
     def cut(self, most_records: int, most_bytes: int) -> Cut | None:
         """The next whole records that were not cut yet (one at least), or None. One thread only."""
@@ -209,15 +277,27 @@ class Spool:
     def free(self, upto: int) -> None:
         """Everything before `upto` is in the store: whole segments go, part of one is remembered as acknowledged."""
         with self._mutex:
+            self._freed = upto
             while self._segments[0] is not self._last and upto >= self._segments[0].end:
-                segment = self._segments.popleft()
-                self._size -= segment.capacity
-                segment.close(unlink=True)
+                self._recycle(self._segments.popleft())
             segment = self._segments[0]
             acked = max(0, min(segment.tail, upto - segment.base))
             if acked > segment.acked:
                 segment.acked = acked
                 _WORD.pack_into(segment.map, _ACKED, acked)
+
+    def _recycle(self, segment: _Segment) -> None:
+        """Keeps one free segment: its pages are there already."""
+        if self._spare is None and segment.capacity == self._capacity and not self._closed:
+            try:
+                segment.rename(self.folder / _SPARE)
+            except OSError:
+                pass
+            else:
+                segment.begin(0, 0)
+                self._spare = segment
+                return
+        self._drop(segment)
 
     @property
     def _closed(self) -> bool:
@@ -243,96 +323,6 @@ def _whole_records(view: mmap.mmap, start: int, tail: int, most_records: int, mo
             break
         end, count = following, count + 1
     return end, count
-
-
-@dataclass(frozen=True, slots=True)
-class DeadSpool:
-    """The spool of a process that is gone, its lock held: who it was, and what was not acknowledged."""
-
-    folder: Path
-    lock: int
-
-    @property
-    def session(self) -> bytes:
-        """The session's id, from the folder's name; empty if that is none."""
-        try:
-            return bytes.fromhex(self.folder.name)
-        except ValueError:
-            return b""
-
-    def hello(self) -> bytes:
-        """The session's Hello frame; empty where the process died before it wrote it."""
-        try:
-            return (self.folder / "hello").read_bytes()
-        except OSError:
-            return b""
-
-    def dropped(self) -> int:
-        """How many spans the program knew to be lost."""
-        return max((header[5] for header in map(_read_header, self._segments()) if header), default=0)
-
-    def bodies(self) -> Iterator[bytes]:
-        """Records that were not acknowledged, oldest first, a segment at a time. A damaged segment gives nothing."""
-        for path in self._segments():
-            header = _read_header(path)
-            if header is None:
-                continue
-            _, _, size, tail, acked, _, _ = header
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                file.seek(size + acked)
-                body = file.read(tail - acked)
-                if body:
-                    yield body
-
-    def _segments(self) -> list[Path]:
-        return sorted(self.folder.glob("*.seg"))
-
-    def remove(self) -> None:
-        """Deletes the spool: everything in it is in the store. The lock goes last: what is left of a kill is found."""
-        for path in (*self._segments(), self.folder / "hello", self.folder / "lock"):
-            with contextlib.suppress(OSError):
-                path.unlink()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.release()
-
-    def release(self) -> None:
-        """Leaves the spool where it is, for the next who looks."""
-        with contextlib.suppress(OSError):
-            os.close(self.lock)
-
-
-def find_dead(root: Path) -> Iterator[DeadSpool]:
-    """The spools under `root` whose processes are gone. The caller removes or releases each."""
-    try:
-        folders = sorted(root.iterdir())
-    except OSError:
-        return
-    for folder in folders:
-        try:
-            # A spool without a lock is being made just now, or its process died while making it.
-            lock = hold_lock(folder / "lock", create=_is_old(folder))
-        except OSError:
-            continue  # alive, or being made or removed just now
-        yield DeadSpool(folder, lock)
-
-
-def _is_old(folder: Path) -> bool:
-    try:
-        return time.time() - folder.stat().st_mtime > _MAKING_SECONDS
-    except OSError:
-        return False
-
-
-def _read_header(path: Path) -> tuple[bytes, int, int, int, int, int, int] | None:
-    """A segment's header: magic, version, size, tail, acked, dropped, base; None where it is none of ours."""
-    try:
-        with path.open("rb") as file:
-            magic, version, size, tail, acked, dropped, base = _HEADER.unpack(file.read(_HEADER.size))
-    except (OSError, struct.error):
-        return None
-    if magic != _MAGIC or version != _VERSION or acked > tail:
-        return None
-    return magic, version, size, tail, acked, dropped, base
 
 
 def hold_lock(path: Path, *, create: bool = True) -> int:

@@ -13,7 +13,7 @@ class Handoff:
 
     def __init__(self, outbox: Outbox) -> None:
         self.outbox = outbox
-        self.asleep = False
+        self.asleep = True  # the first record starts the sender
         self.deadline: float | None = None
         # A bare lock: unlike an Event's, its release may be interrupted by a finaliser that releases it too.
         self._bell = threading.Lock()

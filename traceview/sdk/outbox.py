@@ -43,16 +43,16 @@ class Outbox(Protocol):
 
     @property
     def appended(self) -> int:
-        """The number of records kept so far."""
+        """How much was kept so far, in bytes; it only rises."""
         ...
 
     @property
     def freed(self) -> int:
-        """The number of records that were kept and are done with."""
+        """How much of it is done with, in the same count."""
         ...
 
     def waiting(self) -> int:
-        """The number of records not yet taken."""
+        """How much of it was not taken yet, in bytes."""
         ...
 
     def take(self, max_records: int, max_bytes: int) -> Chunk | None:
@@ -81,22 +81,17 @@ class MemoryOutbox:
         # Reentrant: a finaliser or a signal handler may end a span while its own thread is inside append(). The sender
         # never takes it, so that no program's thread ever waits for a sender that lost the GIL.
         self._lock = threading.RLock()
-        self._added_bytes = 0
-        self._freed_bytes = 0
-        self._appended = 0
-        self._freed = 0
+        self._appended = self._taken = self._freed = 0
         self._dropped = 0
         self._dropped_taken = 0
 
     def append(self, record: bytes) -> bool:
         """Keeps a record; False if the outbox is full."""
-        size = len(record) + _OVERHEAD
         with self._lock:
-            added = self._added_bytes + size
-            if added - self._freed_bytes > self._capacity:
+            appended = self._appended + len(record) + _OVERHEAD
+            if appended - self._freed > self._capacity:
                 return False
-            self._added_bytes = added
-            self._appended += 1
+            self._appended = appended
             self._records.append(record)
         return True
 
@@ -113,17 +108,17 @@ class MemoryOutbox:
 
     @property
     def appended(self) -> int:
-        """The records kept so far."""
+        """How much was kept so far, in bytes with what Python adds."""
         return self._appended
 
     @property
     def freed(self) -> int:
-        """The records done with."""
+        """How much of it is done with."""
         return self._freed
 
     def waiting(self) -> int:
-        """The records not yet taken."""
-        return len(self._records)
+        """How much of it was not taken yet."""
+        return self._appended - self._taken
 
     def take(self, max_records: int, max_bytes: int) -> Chunk | None:
         """The next records as a chunk; the sender's only."""
@@ -135,12 +130,12 @@ class MemoryOutbox:
                 break
             taken.append(self._records.popleft())
             size += cost
+        self._taken += size
         return Chunk(join_records(taken), len(taken), size) if taken else None
 
     def free(self, chunk: Chunk) -> None:
         """A chunk is done with; the sender's only."""
-        self._freed += chunk.records
-        self._freed_bytes += chunk.size
+        self._freed += chunk.size
 
     def introduce(self, hello: bytes) -> None:
         """Nobody takes memory over."""

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from traceview.sdk.guard import report
 from traceview.sdk.span import RemoteSpan, Span, current, inherited_parent
-from traceview.sdk.w3c import find_traceparent, write_traceparent
+from traceview.sdk.w3c import write_traceparent, write_tracestate
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -33,8 +33,12 @@ def inject(carrier: Any = None) -> Any:
     try:
         here = current.get() or inherited_parent
         if here is not None and here.span_id:
-            key = "TRACEPARENT" if isinstance(carrier, os._Environ) else "traceparent"
-            carrier[key] = write_traceparent(here.trace_id, here.span_id)
+            parent, state = ("traceparent", "tracestate")
+            if isinstance(carrier, os._Environ):
+                parent, state = parent.upper(), state.upper()
+            carrier[parent] = write_traceparent(here.trace_id, here.span_id, left_out=here._left_out)
+            if here._left_out:
+                carrier[state] = write_tracestate(carrier.get(state))
     except Exception as error:
         report("inject", error)
     return carrier
@@ -46,11 +50,11 @@ def extract(carrier: Mapping[str, str]) -> AbstractContextManager[Span | None]:
     Headers without a valid `traceparent` change nothing. The case of names does not matter, so an environment will do.
     """
     try:
-        found = find_traceparent(carrier)
+        found = RemoteSpan.in_headers(carrier)
     except Exception as error:
         report("extract", error)
         found = None
-    return RemoteSpan(*found) if found else nullcontext(current.get())
+    return found or nullcontext(current.get())
 
 
 @overload

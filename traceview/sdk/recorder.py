@@ -8,11 +8,9 @@ import sys
 import threading
 from typing import Final, Protocol
 
-from traceview.protocol.records import SpanPart
-from traceview.sdk import guard
+from traceview.sdk.guard import report, say_once
 from traceview.sdk.handoff import Handoff
 from traceview.sdk.outbox import Outbox
-from traceview.sdk.snapshot import encode_part
 
 _EXIT_SECONDS: Final = 0.2
 _IMPORT_SECONDS: Final = 2.0
@@ -40,6 +38,8 @@ class Recorder:
     def __init__(self, outbox: Outbox | None = None) -> None:
         self._session = os.urandom(16)
         self._handoff = None if outbox is None else Handoff(outbox)
+        # Once it is open, the outbox's own method: a call less for every record.
+        self._keep = self._open_and_keep if outbox is None else outbox.append
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
         self._imported = threading.Event()
@@ -47,18 +47,26 @@ class Recorder:
 
     def append(self, record: bytes) -> bool:
         """Keeps the record until the daemon has stored it; False if the outbox is full."""
-        handoff = self._handoff or self._open()
-        kept = handoff.outbox.append(record)
+        kept = self._keep(record)
+        if self._handoff.asleep:  # type: ignore[union-attr]  # what keeps has opened it
+            self._wake()
+        return kept
+
+    def _open_and_keep(self, record: bytes) -> bool:
+        outbox = self._open().outbox
+        self._keep = outbox.append
+        return outbox.append(record)
+
+    def _wake(self) -> None:
+        handoff = self._open()
         if self._thread is None:
             self._start(handoff)
-        if handoff.asleep:
-            handoff.ring()
-        return kept
+        handoff.ring()
 
     def note_dropped(self) -> None:
         """Counts a span of which something was lost, and says so once."""
         (self._handoff or self._open()).outbox.note_dropped()
-        guard.say_once(
+        say_once(
             "full",
             "spans are being lost: too many wait for traceview-agent. Is it running? See `traceview-agent status`",
         )
@@ -110,7 +118,7 @@ class Recorder:
                 # No thread is to be had: the interpreter is shutting down, or a limit is reached. Trying at every span
                 # would be dear.
                 self._closed = True
-                guard.report("sender", error)
+                report("sender", error)
                 return
             self._thread = thread
         _close_before_multiprocessing_exits(self)
@@ -131,7 +139,7 @@ class Recorder:
                 self._imported.set()
             Sender(handoff, self._session, find_places().endpoint, hello).run()
         except Exception as error:
-            guard.report("sender", error)
+            report("sender", error)
             handoff.tell_ended()
 
 
@@ -146,12 +154,12 @@ _process = Recorder()
 _sink: Sink = _process
 
 
-def record(part: SpanPart) -> bool:
-    """Records one part; False if it was lost. Never raises, never waits."""
+def keep(record: bytes) -> bool:
+    """Keeps one record; False if it was lost. Never raises, never waits."""
     try:
-        return _sink.append(encode_part(part))
+        return _sink.append(record)
     except Exception as error:
-        guard.report("record", error)
+        report("record", error)
         return False
 
 

@@ -20,6 +20,8 @@ from traceview.sdk.window import Window
 
 MAX_BATCH_RECORDS: Final = 512
 MAX_BATCH_BYTES: Final = 1_000_000
+# So much is sent at once; less gathers for a while.
+_ENOUGH_BYTES: Final = 256 * 1024
 
 _FLUSH_SECONDS: Final = 0.005  # how long records gather before they are sent
 _LULL_SECONDS: Final = 0.05  # after so long without a record the thread sleeps on its bell
@@ -30,8 +32,10 @@ _LONGEST_PAUSE_SECONDS: Final = 10.0
 _ACK_SECONDS: Final = 10.0
 _LONGEST_ACK_SECONDS: Final = 60.0
 _FAREWELL_MS: Final = 50
-# array16, bin8 of 16 bytes, bin8 of 8 bytes: every record begins with its span's identity.
-_IDENTITY_BYTES: Final = 3 + 18 + 10
+# bin8 of 16 bytes, bin8 of 8 bytes: every record begins with its span's identity, behind an array's header, which is
+# three bytes for 16 fields and more, else one.
+_IDENTITY_BYTES: Final = 18 + 10
+_ARRAY_16: Final = 0xDC
 
 
 class Sender:
@@ -162,7 +166,7 @@ class Sender:
 
     def _fill(self, now: float) -> None:
         due = self._handoff.deadline is not None or now - self._sent_at >= _FLUSH_SECONDS
-        while self._window.has_room and (due or self._outbox.waiting() >= MAX_BATCH_RECORDS):
+        while self._window.has_room and (due or self._outbox.waiting() >= _ENOUGH_BYTES):
             chunk = self._outbox.take(MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
             self._dropped += self._outbox.take_dropped()
             if chunk is None and not self._dropped:
@@ -202,4 +206,9 @@ class Sender:
 
 
 def _count_spans(chunk: Chunk) -> int:
-    return len({bytes(record[:_IDENTITY_BYTES]) for record in split_records(chunk.body)})
+    return len({_identity(record) for record in split_records(chunk.body)})
+
+
+def _identity(record: memoryview) -> bytes:
+    start = 3 if record[0] == _ARRAY_16 else 1
+    return bytes(record[start : start + _IDENTITY_BYTES])

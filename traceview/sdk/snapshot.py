@@ -22,7 +22,6 @@ _BINARY: Final = (bytes, bytearray, memoryview)
 _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = (1 << 64) - 1
 
-_SIMPLE: Final = frozenset({str, bool, float, type(None)})
 _encode: Final = msgspec.msgpack.Encoder().encode
 _to_builtins: Final = msgspec.to_builtins
 
@@ -30,27 +29,20 @@ _to_builtins: Final = msgspec.to_builtins
 def encode_part(part: SpanPart) -> bytes:
     """The wire record of a part. What can't be encoded is in it as its `repr`, cut at 10,000 characters."""
     try:
-        if _is_simple(part):
-            return _encode(part)
-        return _encode(_to_builtins(part, str_keys=True, builtin_types=_BINARY, enc_hook=_known))
+        return _encode(as_plain(part))
     except Exception:
         return _encode(_mended(part))
 
 
-def _is_simple(part: SpanPart) -> bool:
-    """Whether nothing in it needs the first pass: an output of text, the end of a span. Saves 0.5 µs of 0.9."""
-    return (
-        type(part.output) in _SIMPLE
-        and type(part.input) in _SIMPLE
-        and part.trace is None
-        and not (part.attributes or part.events or part.links)
-    )
+def as_plain(value: Any) -> Any:
+    """A plain copy of a value, made in C, free of references to the program's objects. Raises what it can't copy."""
+    return _to_builtins(value, str_keys=True, builtin_types=_BINARY, enc_hook=_known)
 
 
 def snapshot(value: Any) -> Any:
     """A plain copy of a value, free of references to the program's objects, that can always be encoded."""
     try:
-        copy = _to_builtins(value, str_keys=True, builtin_types=_BINARY, enc_hook=_known)
+        copy = as_plain(value)
         _encode(copy)
     except Exception:
         return plain(value)

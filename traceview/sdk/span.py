@@ -19,13 +19,13 @@ from traceview.protocol.records import (
     Status,
     TraceInfo,
 )
-from traceview.sdk import recorder
+from traceview.sdk import recorder, sampling, writing
 from traceview.sdk.failure import exception_event, judge, message_of
 from traceview.sdk.genai import llm_attributes
 from traceview.sdk.given import KIND_SET, as_dict, odd_kind, trace_info
 from traceview.sdk.guard import guarded, report
 from traceview.sdk.snapshot import text
-from traceview.sdk.w3c import find_traceparent
+from traceview.sdk.w3c import find_remote
 
 _STATUSES: Final = {"ok": Status.OK, "error": Status.ERROR}
 # A generator of our own: the program may seed the shared one, and two runs would get the same ids.
@@ -48,6 +48,7 @@ class Span:
     __slots__ = (
         "_details",
         "_ended",
+        "_left_out",
         "_lost",
         "_silent",
         "_skip_to",
@@ -75,7 +76,8 @@ class Span:
         self._details: _Details | None = (kind, input, attributes, trace, parent)
         self._token: Token[Span | None] | None = None
         self._status: Status | None = None
-        self._ended = self._lost = self._silent = False
+        # Left out: head sampling records nothing of its trace. Silent: nothing of this span.
+        self._ended = self._lost = self._silent = self._left_out = False
         self._skip_to: tuple[Span | None] | None = None
 
     def __repr__(self) -> str:
@@ -94,25 +96,35 @@ class Span:
         if parent is None or parent is NO_PARENT:
             self.trace_id = (_random.getrandbits(128) or 1).to_bytes(16, "big")
             trace = trace or TraceInfo(name=self.name)
+            self._left_out = sampling.leaves_out(self.trace_id)
         else:
-            self.trace_id, self.parent_id = parent.trace_id, parent.span_id
+            self.trace_id, self.parent_id, self._left_out = parent.trace_id, parent.span_id, parent._left_out
+        if self._left_out:
+            self._silent = True
+            return
         if kind is not None and kind not in KIND_SET:
             kind, attributes = odd_kind(kind, attributes)
-        part = SpanPart(
-            self.trace_id,
-            self.span_id,
-            self.parent_id,
-            self.name,
-            kind,
-            time_ns(),
-            None,
-            Status.RUNNING,
-            None,
-            attributes if type(attributes) is dict else as_dict(attributes),
-            value,
-            trace=trace,
-        )
-        if not recorder.record(part):
+        said = attributes if type(attributes) is dict else as_dict(attributes)
+        if trace is None:
+            record = writing.opening(
+                self.trace_id, self.span_id, self.parent_id, self.name, kind, time_ns(), said, value
+            )
+        else:
+            record = writing.whole(
+                SpanPart(
+                    self.trace_id,
+                    self.span_id,
+                    self.parent_id,
+                    self.name,
+                    kind,
+                    time_ns(),
+                    status=Status.RUNNING,
+                    attributes=said,
+                    input=value,
+                    trace=trace,
+                )
+            )
+        if not recorder.keep(record):
             # What came later would be a span without a name.
             self._silent = True
             self._note_loss()
@@ -137,13 +149,17 @@ class Span:
         except Exception as trouble:
             report("Span.__exit__", trouble)
 
-    @guarded
     def end(self) -> None:
         """Ends the span: status ok, unless another was set. Only the first call counts."""
         if self._ended:
             return
         self._ended = True
-        self._write(end_ns=time_ns(), status=self._status or Status.OK)
+        try:
+            if self._details is not None:
+                self.start()
+            self._put(writing.closing(self.trace_id, self.span_id, time_ns(), self._status or Status.OK))
+        except Exception as error:
+            report("Span.end", error)
 
     # What it did
 
@@ -152,10 +168,16 @@ class Span:
         """What the span was given, in place of what was said before."""
         self._write(input=value)
 
-    @guarded
     def set_output(self, value: Any) -> None:
         """What the span gave back."""
-        self._write(output=value)
+        # Like end(), without what @guarded and _write() cost: every span does these two.
+        try:
+            if self._details is not None:
+                self.start()
+            if not self._silent:
+                self._put(writing.result(self.trace_id, self.span_id, value))
+        except Exception as error:
+            report("Span.set_output", error)
 
     @guarded
     def set_reasoning(self, reasoning: str) -> None:
@@ -219,7 +241,8 @@ class Span:
         if isinstance(target, Span):
             ids: tuple[bytes, bytes] | None = (target.trace_id, target.span_id) if target.span_id else None
         else:
-            ids = find_traceparent(target)
+            found = find_remote(target)
+            ids = None if found is None else (found.trace_id, found.span_id)
         if ids is not None:
             self._write(links=(Link(*ids, as_dict(attributes)),))
 
@@ -293,7 +316,11 @@ class Span:
     def _write(self, **said: Any) -> None:
         if self._details is not None:
             self.start()
-        if not self._silent and not recorder.record(SpanPart(self.trace_id, self.span_id, **said)):
+        if not self._silent:
+            self._put(writing.whole(SpanPart(self.trace_id, self.span_id, **said)))
+
+    def _put(self, record: bytes) -> None:
+        if not self._silent and not recorder.keep(record):
             self._note_loss()
 
     def _write_event(self, event: str, **said: Any) -> None:
@@ -340,19 +367,25 @@ class RemoteSpan(Span):
 
     __slots__ = ()
 
-    def __init__(self, trace_id: bytes, span_id: bytes) -> None:
+    def __init__(self, trace_id: bytes, span_id: bytes, *, left_out: bool = False) -> None:
         super().__init__("remote")
         self.trace_id, self.span_id = trace_id, span_id
+        self._left_out = self._silent = left_out
         self._details = None
         self._ended = True
+
+    @classmethod
+    def in_headers(cls, carrier: Mapping[str, str]) -> Self | None:
+        """The span that `tv.inject` wrote there, or any other tracer that speaks W3C; None where there is none."""
+        found = find_remote(carrier)
+        return None if found is None else cls(found.trace_id, found.span_id, left_out=found.left_out)
 
 
 NO_PARENT: Final = RemoteSpan(b"", b"")
 """The parent of a span that shall begin a trace of its own, wherever it is opened."""
 
 
-_found = find_traceparent(os.environ)
-inherited_parent: Final[Span | None] = RemoteSpan(*_found) if _found else None
+inherited_parent: Final[Span | None] = RemoteSpan.in_headers(os.environ)
 """The span of the process that started this one, if that put TRACEPARENT into our environment."""
 
 

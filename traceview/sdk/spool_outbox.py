@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from typing import Final
 
@@ -38,20 +37,12 @@ class SpoolOutbox:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._counting = threading.RLock()
-        self._appended = self._taken = self._freed = 0
+        # The spool's own: a call less for every record. Keeps a record; False if the spool is full.
+        self.append = spool.append
         self._dropped_taken = 0
         # Chunks under way in order, each with the position behind it and whether it is done with: a refused one may
         # be done before those that were cut earlier.
         self._under_way: deque[list[object]] = deque()
-
-    def append(self, record: bytes) -> bool:
-        """Keeps a record; False if the spool is full."""
-        kept = self._spool.append(record)
-        if kept:
-            with self._counting:
-                self._appended += 1
-        return kept
 
     def note_dropped(self, spans: int = 1) -> None:
         """Counts lost spans."""
@@ -65,24 +56,24 @@ class SpoolOutbox:
 
     @property
     def appended(self) -> int:
-        """The records kept so far."""
-        return self._appended
+        """How much was kept so far, in bytes."""
+        return self._spool.written
 
     @property
     def freed(self) -> int:
-        """The records done with."""
-        return self._freed
+        """How much of it is done with."""
+        return self._spool.freed
 
     def waiting(self) -> int:
-        """The records not yet taken."""
-        return max(0, self._appended - self._taken)
+        """How much of it was not taken yet."""
+        return len(self._spool)
 
     def take(self, max_records: int, max_bytes: int) -> Chunk | None:
         """The next records as a chunk; the sender's only."""
+        self._spool.prepare()
         cut = self._spool.cut(max_records, max_bytes)
         if cut is None:
             return None
-        self._taken += cut.count
         chunk = Chunk(cut.body, cut.count, len(cut.body))
         self._under_way.append([chunk, cut.upto, False])
         return chunk
@@ -97,7 +88,6 @@ class SpoolOutbox:
             upto = self._under_way.popleft()[1]
         if isinstance(upto, int):
             self._spool.free(upto)
-        self._freed += chunk.records
 
     def introduce(self, hello: bytes) -> None:
         """Keeps the session's Hello in the spool."""

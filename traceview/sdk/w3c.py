@@ -1,4 +1,4 @@
-"""The W3C Trace Context header `traceparent` (https://www.w3.org/TR/trace-context/, level 1): text to ids and back."""
+"""W3C Trace Context (https://www.w3.org/TR/trace-context/, level 1): `traceparent` and our word in `tracestate`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,32 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 _PATTERN: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_LEFT_OUT: Final = "traceview=left-out"
 
 
-def write_traceparent(trace_id: bytes, span_id: bytes) -> str:
-    """The header's value for a span. Everything is recorded here, so the sampled flag is always set."""
-    return f"00-{trace_id.hex()}-{span_id.hex()}-01"
+class Remote(msgspec.Struct, frozen=True):
+    """A span of elsewhere: its ids, and whether head sampling left its trace out there."""
+
+    trace_id: bytes
+    span_id: bytes
+    left_out: bool = False
+
+
+def write_traceparent(trace_id: bytes, span_id: bytes, *, left_out: bool = False) -> str:
+    """The header `traceparent` for a span; its sampled flag is set unless the trace is left out."""
+    return f"00-{trace_id.hex()}-{span_id.hex()}-{'00' if left_out else '01'}"
+
+
+def write_tracestate(before: str | None) -> str:
+    """The header `tracestate` that says that a trace is left out, before what others said in it.
+
+    The sampled flag alone can't say it: gateways clear it for reasons of their own, and their traces are wanted here.
+    """
+    others = [word for word in (before or "").split(",") if word.strip() and not word.strip().startswith("traceview=")]
+    return ",".join([_LEFT_OUT, *others[:31]])
 
 
 def read_traceparent(value: object) -> tuple[bytes, bytes] | None:
@@ -26,9 +46,15 @@ def read_traceparent(value: object) -> tuple[bytes, bytes] | None:
     return bytes.fromhex(trace), bytes.fromhex(span)
 
 
-def find_traceparent(carrier: Mapping[str, str]) -> tuple[bytes, bytes] | None:
-    """The ids in headers or in an environment, where names count in any case; None where there are none."""
-    for key in carrier:
-        if isinstance(key, str) and key.lower() == "traceparent":
-            return read_traceparent(carrier[key])
-    return None
+def find_remote(carrier: Mapping[str, str]) -> Remote | None:
+    """The span in headers or in an environment, where names count in any case; None where there is none."""
+    ids = read_traceparent(_named("traceparent", carrier))
+    if ids is None:
+        return None
+    state = _named("tracestate", carrier)
+    words = state.split(",") if isinstance(state, str) else []
+    return Remote(*ids, left_out=any(word.strip() == _LEFT_OUT for word in words))
+
+
+def _named(name: str, carrier: Mapping[str, str]) -> object:
+    return next((carrier[key] for key in carrier if isinstance(key, str) and key.lower() == name), None)

@@ -1,0 +1,59 @@
+"""Head sampling: which traces are not recorded at all, decided when they begin. Nothing is left out unless asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+# OpenTelemetry's consistent probability sampling: the last 56 bits of a trace id are its randomness, so that processes
+# with the same ratio decide the same (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/).
+_RANDOM_BYTES: Final = 7
+_RANGE: Final = 1 << (8 * _RANDOM_BYTES)
+
+
+class HeadSampling:
+    """Keeps a share of the traces (`ratio`, 0 to 1), and of those at most `per_second`, unused ones saved for a second.
+
+    `clock` gives seconds that never step back.
+    """
+
+    def __init__(
+        self, ratio: float = 1.0, per_second: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._threshold = round((1 - ratio) * _RANGE)
+        self._rate, self._clock = per_second, clock
+        self._most = max(1.0, per_second or 0.0)
+        self._saved, self._counted_at = self._most, clock()
+        self._lock = threading.Lock()
+
+    def keeps(self, trace_id: bytes) -> bool:
+        """Whether this trace is recorded. Asked once per trace: every answer uses up some of the rate."""
+        if int.from_bytes(trace_id[-_RANDOM_BYTES:], "big") < self._threshold:
+            return False
+        return self._rate is None or self._has_room(self._rate)
+
+    def _has_room(self, rate: float) -> bool:
+        with self._lock:
+            now = self._clock()
+            self._saved = min(self._most, self._saved + (now - self._counted_at) * rate)
+            self._counted_at = now
+            if self._saved < 1:
+                return False
+            self._saved -= 1
+            return True
+
+
+_head: HeadSampling | None = None
+
+
+def sample_by(head: HeadSampling | None) -> None:
+    """From now on traces are left out by this; None leaves out none."""
+    global _head
+    _head = head
+
+
+def leaves_out(trace_id: bytes) -> bool:
+    """Whether a trace that begins now is left out."""
+    return _head is not None and not _head.keeps(trace_id)
