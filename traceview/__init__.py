@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from traceview.sdk.face import (
         Span,
+        configure,
         current_span,
         extract,
         flush,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Span",
+    "configure",
     "current_span",
     "extract",
     "flush",

@@ -102,11 +102,11 @@ def test_a_name_can_be_given(captured: Captured) -> None:
 
 
 def test_input_and_output_can_be_left_out(captured: Captured) -> None:
-    @tv.traced(capture_input=False, capture_output=False)
+    @tv.traced(record_input=False, record_output=False)
     def secret(password: str) -> str:
         return password
 
-    @tv.traced(capture_output=False)
+    @tv.traced(record_output=False)
     def secrets() -> Iterator[str]:
         yield "s"
 

@@ -248,7 +248,8 @@ class Spool:
     def prepare(self) -> None:
         """Has the next segment ready before one is needed, so that no `append` has to wait for it."""
         last, capacity = self._last, self._capacity
-        if self._spare is not None or self._closed or 2 * last.tail < last.capacity:
+        full = self._size + capacity > self._limit
+        if self._spare is not None or self._closed or full or 2 * last.tail < last.capacity:
             return
         try:
             segment = _Segment(self.folder / _SPARE, capacity)
@@ -257,7 +258,7 @@ class Spool:
         segment.touch()
         with self._mutex:
             self._size += capacity
-            if self._size > self._limit:
+            if self._size > self._limit:  # a large record came meanwhile
                 self._drop(segment)
             else:
                 self._spare = segment

@@ -6,6 +6,7 @@ from typing import Any
 
 __all__ = [
     "Span",
+    "configure",
     "current_span",
     "extract",
     "flush",
@@ -54,7 +55,7 @@ def span(*_: Any, **__: Any) -> Span:
 
 
 trace = start_span = span
-log = state = current_span = _nothing
+configure = log = state = current_span = _nothing
 
 
 def traced(function: Any = None, /, **_: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -23,26 +22,26 @@ class HeadSampling:
         self, ratio: float = 1.0, per_second: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._threshold = round((1 - ratio) * _RANGE)
-        self._rate, self._clock = per_second, clock
-        self._most = max(1.0, per_second or 0.0)
-        self._saved, self._counted_at = self._most, clock()
-        self._lock = threading.Lock()
+        self._clock = clock
+        # The generic cell rate algorithm (ITU-T I.371): one number instead of a bucket, so that it needs no lock, which
+        # a fork could inherit locked. Two threads at the same instant may both pass: one trace too many.
+        self._interval = None if per_second is None else 1 / per_second
+        self._burst = 0.0 if per_second is None else max(1.0, per_second) / per_second
+        self._due = clock()
 
     def keeps(self, trace_id: bytes) -> bool:
         """Whether this trace is recorded. Asked once per trace: every answer uses up some of the rate."""
         if int.from_bytes(trace_id[-_RANDOM_BYTES:], "big") < self._threshold:
             return False
-        return self._rate is None or self._has_room(self._rate)
-
-    def _has_room(self, rate: float) -> bool:
-        with self._lock:
-            now = self._clock()
-            self._saved = min(self._most, self._saved + (now - self._counted_at) * rate)
-            self._counted_at = now
-            if self._saved < 1:
-                return False
-            self._saved -= 1
+        if self._interval is None:
             return True
+        now = self._clock()
+        due = max(self._due, now) + self._interval
+        # Half an interval more: sums of floats are not exact.
+        if due - now > self._burst + self._interval / 2:
+            return False
+        self._due = due
+        return True
 
 
 _head: HeadSampling | None = None

@@ -24,12 +24,12 @@ class _Plan(msgspec.Struct, frozen=True):
     kind: str | None
     parameters: tuple[str, ...]
     rest: str | None
-    capture_input: bool
-    capture_output: bool
+    record_input: bool
+    record_output: bool
 
     def span(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
         """The span of one call."""
-        return Span(self.name, self.kind, self._bound(args, kwargs) if self.capture_input else None)
+        return Span(self.name, self.kind, self._bound(args, kwargs) if self.record_input else None)
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments by name, without self or cls. inspect's own bind() takes ten times as long."""
@@ -50,16 +50,16 @@ def traced(
     /,
     *,
     kind: str | None = None,
-    capture_input: bool = True,
-    capture_output: bool = True,
+    record_input: bool = True,
+    record_output: bool = True,
 ) -> Callable[[_F], _F]: ...
 def traced(
     function: Any = None,
     /,
     *,
     kind: str | None = None,
-    capture_input: bool = True,
-    capture_output: bool = True,
+    record_input: bool = True,
+    record_output: bool = True,
 ) -> Any:
     """A span for every call: `@tv.traced`, `@tv.traced(kind="tool")` or `@tv.traced("search", kind="tool")`.
 
@@ -70,7 +70,7 @@ def traced(
     def decorate(decorated: Any) -> Any:
         try:
             given = function if isinstance(function, str) else None
-            return _decorated(decorated, given, kind, capture_input, capture_output)
+            return _decorated(decorated, given, kind, record_input, record_output)
         except Exception as error:
             report("traced", error)
             return decorated
@@ -111,7 +111,7 @@ def _function(plan: _Plan) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         with plan.span(args, kwargs) as span:
             result = plan.function(*args, **kwargs)
-            if plan.capture_output:
+            if plan.record_output:
                 span.set_output(result)
             return result
 
@@ -123,7 +123,7 @@ def _coroutine(plan: _Plan) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
         with plan.span(args, kwargs) as span:
             result = await plan.function(*args, **kwargs)
-            if plan.capture_output:
+            if plan.record_output:
                 span.set_output(result)
             return result
 
@@ -162,13 +162,13 @@ class _Run:
     @guarded
     def yielded(self, item: Any) -> None:
         """The generator gave an item."""
-        if self._plan.capture_output:
+        if self._plan.record_output:
             self._collected.add(item)
 
     @guarded
     def finish(self, error: BaseException | None = None, returned: Any = None) -> None:
         """The generator is done, by an exception or by returning."""
-        if self._plan.capture_output:
+        if self._plan.record_output:
             output = self._collected.output()
             if returned is not None:
                 output = returned if output is None else {"yielded": output, "returned": returned}
