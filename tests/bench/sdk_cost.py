@@ -2,16 +2,23 @@
 
     python tests/bench/sdk_cost.py [--rounds 3]
 
-Prints one JSON document. A span has 1 KB input, 1 KB output and 5 attributes; three are nested in each other. Bursts of
-300 spans with pauses between them, so that the exporter is idle when a burst begins (µs per span on the caller's
-thread: median over the bursts, and the range of the rounds' medians). Every contender runs in a process of its own,
-interleaved, and sends to a receiver in another one that reads and acknowledges everything and keeps nothing.
+Prints one JSON document. A span has 1 KB input, 1 KB output and 5 attributes; three are nested in each other. Every
+contender runs in a process of its own, interleaved, and sends to a receiver in another one that reads and acknowledges
+everything and keeps nothing. Three ways of working:
+
+- burst: 300 spans, a pause, and so on, so that the exporter is idle when a burst begins (µs per span on the caller's
+  thread: median over the bursts, and the range of the rounds' medians);
+- paced: one trace of three spans every 2 ms, so that the exporter is at work beside it (µs a call of three spans takes,
+  divided by three at the median; the 99.9th percentile is of the whole call);
+- program: steps of an AI agent that compute for 1 ms, with a span each, beside the same steps without (median of blocks
+  of 40 steps, alternating in one process).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextvars
+import hashlib
 import http.server
 import json
 import os
@@ -21,13 +28,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 BURST = 300
 BURSTS = 21
 PAUSE_SECONDS = 0.03
+PACED_CALLS = 4000
+BLOCKS = 30
 INPUT = "The quick brown fox jumps over the lazy dog. " * 22
 OUTPUT = "Pack my box with five dozen liquor jugs, now. " * 22
 ATTRIBUTES: dict[str, Any] = {"user.tier": "gold", "retry": 0, "score": 0.93, "cached": False, "region": "eu-west"}
@@ -140,6 +149,68 @@ def measure(contender: str) -> dict[str, float]:
     return {"wall_us": statistics.median(wall), "caller_cpu_us": statistics.median(cpu), "process_cpu_us": whole}
 
 
+def measure_paced(contender: str) -> dict[str, float]:
+    """How long a call waits while the exporter works: µs of three nested spans every 2 ms."""
+    span = CONTENDERS[contender]()
+    for _ in range(50):
+        span(2)
+    time.sleep(0.5)
+    took: list[float] = []
+    due = time.perf_counter()
+    for _ in range(PACED_CALLS):
+        due += 0.002
+        time.sleep(max(0.0, due - time.perf_counter()))
+        began = time.perf_counter_ns()
+        span(2)
+        took.append((time.perf_counter_ns() - began) / 1000)
+    took.sort()
+    return {
+        "p50_us_per_span": took[len(took) // 2] / 3,
+        "p99_us_of_call": took[len(took) * 99 // 100],
+        "p999_us_of_call": took[len(took) * 999 // 1000],
+    }
+
+
+def think() -> None:
+    """A step of an AI agent, some 1 ms of it: a prompt is built, written, read again and hashed."""
+    messages = [{"role": "user", "content": f"{number} {INPUT}"} for number in range(24)]
+    for _ in range(14):
+        text = json.dumps(messages)
+        messages = json.loads(text)
+        hashlib.sha256(text.encode()).hexdigest()
+
+
+def measure_program(contender: str) -> dict[str, float]:
+    """What tracing adds to steps that compute for 1 ms: wall and CPU time of the process, in per cent."""
+    span = CONTENDERS[contender]()
+    for _ in range(50):
+        span(0)
+    time.sleep(0.5)
+    blocks: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    for number in range(2 * BLOCKS):
+        traced = bool(number % 2)
+        began, began_cpu = time.perf_counter(), time.process_time()
+        for _ in range(40):
+            think()
+            if traced:
+                span(0)
+        blocks[traced].append((time.perf_counter() - began, time.process_time() - began_cpu))
+    plain, traced_blocks = zip(*blocks[False], strict=True), zip(*blocks[True], strict=True)
+    wall, cpu = (
+        statistics.median(with_) / statistics.median(without) - 1
+        for with_, without in zip(traced_blocks, plain, strict=True)
+    )
+    step_ms = statistics.median(took for took, _ in blocks[False]) / 40 * 1000
+    return {"slower_percent": wall * 100, "more_cpu_percent": cpu * 100, "step_ms": step_ms}
+
+
+WAYS: dict[str, Callable[[str], dict[str, float]]] = {
+    "burst": measure,
+    "paced": measure_paced,
+    "program": measure_program,
+}
+
+
 def import_cost(code: str, rounds: int) -> float:
     """Milliseconds that a statement takes in a fresh interpreter: the median."""
     timed = f"import time; began = time.perf_counter(); {code}; print(time.perf_counter() - began)"
@@ -196,9 +267,9 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def compare(rounds: int) -> dict[str, Any]:
+def compare(way: str, contenders: Iterable[str], rounds: int) -> dict[str, Any]:
     """All contenders, interleaved."""
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     with tempfile.TemporaryDirectory(prefix="tv-") as folder:
         endpoint = f"ipc://{Path(folder) / 'agent.sock'}"
         receivers = [run_self({**os.environ}, "--zeromq", endpoint), run_self({**os.environ}, "--http")]
@@ -209,7 +280,7 @@ def compare(rounds: int) -> dict[str, Any]:
             for _ in range(rounds):
                 for name, runs in found.items():
                     off = {"TRACEVIEW_DISABLED": "1"} if name == "traceview disabled" else {}
-                    process = run_self({**environment, **off}, "--contender", name)
+                    process = run_self({**environment, **off}, "--contender", name, "--way", way)
                     answer, _ = process.communicate()
                     runs.append(json.loads(answer))
         finally:
@@ -220,16 +291,17 @@ def compare(rounds: int) -> dict[str, Any]:
 
 
 def summary(runs: list[dict[str, float]]) -> dict[str, Any]:
-    """Medians over the rounds, and the range of the wall-clock ones."""
+    """Medians over the rounds, and the range of the first figure."""
+    first = next(iter(runs[0]))
     medians: dict[str, Any] = {key: round(statistics.median(run[key] for run in runs), 2) for key in runs[0]}
-    walls = [run["wall_us"] for run in runs]
-    return {**medians, "wall_us_range": [round(min(walls), 2), round(max(walls), 2)]}
+    return {**medians, f"{first}_range": [round(pick(run[first] for run in runs), 2) for pick in (min, max)]}
 
 
 def main() -> None:
     """Reads the arguments and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--way", choices=WAYS, help="only this way of working")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--zeromq", help=argparse.SUPPRESS)
     parser.add_argument("--http", action="store_true", help=argparse.SUPPRESS)
@@ -239,15 +311,29 @@ def main() -> None:
     elif chosen.http:
         receive_http()
     elif chosen.contender:
-        print(json.dumps(measure(chosen.contender)))
+        print(json.dumps(WAYS[chosen.way](chosen.contender)))
     else:
-        spans = compare(chosen.rounds)
-        imports = {
+        print(json.dumps(report(chosen.way, chosen.rounds), indent=2))
+
+
+def report(way: str | None, rounds: int) -> dict[str, Any]:
+    """The document: all ways of working, or one."""
+    found: dict[str, Any] = {"load1": os.getloadavg()[0]}
+    real = ("traceview", "opentelemetry-sdk")
+    if way in (None, "burst"):
+        found["burst"] = burst = compare("burst", CONTENDERS, rounds)
+        found["of_opentelemetry"] = round(burst["traceview"]["wall_us"] / burst["opentelemetry-sdk"]["wall_us"], 2)
+    if way in (None, "paced"):
+        found["paced"] = compare("paced", ("floor", *real), rounds)
+    if way in (None, "program"):
+        found["program"] = compare("program", real, rounds)
+    if way is None:
+        found["import_ms"] = {
             "import traceview": round(import_cost("import traceview", 11), 2),
             "first use": round(import_cost("import traceview; traceview.span", 11), 2),
             "opentelemetry.sdk.trace": round(import_cost("import opentelemetry.sdk.trace", 5), 2),
         }
-        print(json.dumps({"load1": os.getloadavg()[0], "us_per_span": spans, "import_ms": imports}, indent=2))
+    return found
 
 
 if __name__ == "__main__":
