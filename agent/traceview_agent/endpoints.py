@@ -11,17 +11,12 @@ import zmq
 import zmq.asyncio
 
 from traceview.protocol import wire
+from traceview.protocol.places import is_far
 from traceview_agent.keys import Keys
 from traceview_agent.zap import DOMAIN
 
 LINGER_MS: Final = 200
 _IPV4: Final = re.compile(r"tcp://[0-9.]+:")
-
-
-def is_far(endpoint: str) -> bool:
-    """Whether other machines could reach it."""
-    scheme, _, rest = endpoint.partition("://")
-    return scheme == "tcp" and rest.rpartition(":")[0] not in ("127.0.0.1", "localhost", "[::1]")
 
 
 def refusal_of(endpoint: str, *, open_to_keys: bool = False) -> str | None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from traceview.protocol.control import AgentStatus, Receiver
-from traceview.protocol.places import Places
+from traceview.protocol.places import Places, is_far
 from traceview_agent.dead_letters import DeadLetters
-from traceview_agent.endpoints import is_far
 from traceview_agent.http_bodies import Bodies
 from traceview_agent.http_guard import Guard
 from traceview_agent.http_server import HttpServer

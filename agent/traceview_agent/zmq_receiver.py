@@ -15,10 +15,11 @@ import zmq.asyncio
 
 from traceview.protocol import wire
 from traceview.protocol.control import Receiver
+from traceview.protocol.places import is_far
 from traceview.protocol.records import SpanPart
 from traceview_agent.connection_gate import ConnectionGate
 from traceview_agent.dead_letters import DeadLetters
-from traceview_agent.endpoints import LINGER_MS, configure, demand_keys, is_far, refusal_of
+from traceview_agent.endpoints import LINGER_MS, configure, demand_keys, refusal_of
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored
 from traceview_agent.keys import Keys
 from traceview_agent.meters import Meters

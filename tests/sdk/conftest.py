@@ -17,6 +17,7 @@ import coverage
 import pytest
 import zmq
 
+from traceview.protocol.dead_spool import find_dead
 from traceview.protocol.places import find_places
 from traceview.protocol.records import SpanPart
 from traceview.protocol.wire import (
@@ -30,6 +31,7 @@ from traceview.protocol.wire import (
     split_records,
 )
 from traceview.sdk import guard, recorder
+from traceview.sdk.snapshot import encode_part
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,9 +75,12 @@ class Daemon:
 
     @property
     def parts(self) -> list[SpanPart]:
-        """All parts stored, in the order they were recorded, session by session."""
+        """All parts stored, in the order they were recorded, session by session; then what dead programs left."""
         with self._changed:
-            return [part for key in sorted(self.stored) for part in self.stored[key]]
+            stored = [part for key in sorted(self.stored) for part in self.stored[key]]
+        # An acknowledgement that a program did not live to hear leaves what it was for.
+        known = set(map(encode_part, stored))
+        return stored + [part for part in left_behind() if encode_part(part) not in known]
 
     @property
     def names(self) -> list[str]:
@@ -115,6 +120,15 @@ class Daemon:
             assert len(self.stored[key]) == message.count
             self.dropped += message.dropped
         return answer
+
+
+def left_behind() -> list[SpanPart]:
+    """What dead programs left in the spools of this home, in order; there it stays."""
+    parts = []
+    for dead in find_dead(find_places().spool):
+        parts += [decode_part(record) for body in dead.bodies() for record in split_records(body)]
+        dead.release()
+    return parts
 
 
 @pytest.fixture(autouse=True)

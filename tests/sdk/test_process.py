@@ -106,7 +106,7 @@ def test_a_daemon_that_never_answers_does_not_hold_the_exit(
             """
         )
         assert silent.names == ["s"]
-    assert 0.1 < float(done.out) < 0.6
+    assert 0.1 < float(done.out) < 0.4
 
 
 def test_what_other_exit_handlers_record_does_no_harm(daemon: Daemon, run_program: Run) -> None:

@@ -15,12 +15,13 @@ import pytest
 import traceview as tv
 from traceview.protocol.dead_spool import find_dead
 from traceview.protocol.places import find_places
-from traceview.protocol.records import SpanPart
 from traceview.protocol.spool import Spool
-from traceview.protocol.wire import decode_part, decode_upstream, split_records
+from traceview.protocol.wire import decode_upstream, split_records
 from traceview.sdk import recorder
 from traceview.sdk.outbox import MemoryOutbox
 from traceview.sdk.spool_outbox import SpoolOutbox, open_outbox
+
+from .conftest import left_behind  # isort: skip
 
 RECORDS_AND_DIES = """
 import os, sys, traceview as tv
@@ -32,15 +33,6 @@ with tv.trace("doomed"):
         print("now", flush=True)
         sys.stdin.read()
 """
-
-
-def left_behind() -> list[SpanPart]:
-    """What dead programs left in the spools of this home, in order."""
-    parts = []
-    for dead in find_dead(find_places().spool):
-        parts += [decode_part(record) for body in dead.bodies() for record in split_records(body)]
-        dead.release()
-    return parts
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])

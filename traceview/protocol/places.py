@@ -99,3 +99,9 @@ def _short(socket: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(socket.parent)).hexdigest()[:16]
     user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     return Path(tempfile.gettempdir()) / f"traceview-{user}-{digest}" / socket.name
+
+
+def is_far(endpoint: str) -> bool:
+    """Whether other machines could reach it."""
+    scheme, _, rest = endpoint.partition("://")
+    return scheme == "tcp" and rest.rpartition(":")[0] not in ("127.0.0.1", "localhost", "[::1]")

@@ -29,6 +29,11 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
 class Outbox(Protocol):
     """Records in, from any thread; chunks out, in order, to the one sender, which frees each when it is done with."""
 
+    @property
+    def outlives(self) -> bool:
+        """Whether the daemon finds what is left once the process is gone."""
+        ...
+
     def append(self, record: bytes) -> bool:
         """Keeps a record. False, at once, if there is no room: the newest is dropped, what waits stays."""
         ...
@@ -74,6 +79,8 @@ class Outbox(Protocol):
 
 class MemoryOutbox:
     """An outbox in memory, bounded by `capacity` bytes. Lost when the process is killed."""
+
+    outlives = False
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         self._capacity = capacity

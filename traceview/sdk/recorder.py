@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 from typing import Final, Protocol
 
 from traceview.sdk.guard import report, say_once
@@ -76,17 +77,21 @@ class Recorder:
         return self._handoff is None or self._handoff.wait_until_stored(seconds)
 
     def close(self, patience: float) -> None:
-        """Sends what is left, as long as it moves and for ten times `patience` at most, and ends the thread.
+        """Sends what is left, for `patience` seconds at most, and ends the thread. Safe twice.
 
-        A daemon that is absent or doesn't answer costs `patience` seconds. Safe twice.
+        What would be lost with the process gets more time: ten times as much as long as the daemon takes it, and until
+        zmq is imported, since a program may be done before.
         """
         self._closed = True
         if self._thread is not None:
-            # A program may be done before zmq is imported, and then all of it would be lost.
-            self._imported.wait(_IMPORT_SECONDS)
             assert self._handoff is not None
-            self._handoff.stop(patience, 10 * patience)
-            self._thread.join(10 * patience + _EXIT_SECONDS)
+            outlives = self._handoff.outbox.outlives
+            end = time.monotonic() + (patience if outlives else 10 * patience)
+            self._imported.wait(patience if outlives else _IMPORT_SECONDS)
+            left = max(0.0, end - time.monotonic())
+            # Some of it for closing the connection.
+            self._handoff.stop(min(patience, 0.75 * left) if outlives else patience, left)
+            self._thread.join(left if outlives else left + _EXIT_SECONDS)
         self.abandon()
 
     def abandon(self) -> None:

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from typing import Final
 
-from traceview.protocol.places import find_places
+from traceview.protocol.places import find_places, is_far
 from traceview.protocol.spool import SPOOL_BYTES, Spool
 from traceview.sdk import guard
 from traceview.sdk.outbox import Chunk, MemoryOutbox, Outbox
@@ -20,7 +20,9 @@ def open_outbox(session: bytes) -> Outbox:
         places = find_places()
         for folder in (places.runtime, places.spool):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return SpoolOutbox(Spool(places.spool / session.hex(), limit=_limit()))
+        spool = Spool(places.spool / session.hex(), limit=_limit())
+        # A daemon on another machine takes over no spools of this one.
+        return SpoolOutbox(spool, outlives=not is_far(places.endpoint))
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError where there is none
         guard.say_once("spool", "spans wait in memory and die with the program, since no spool can be made: %s", error)
         return MemoryOutbox()
@@ -33,9 +35,13 @@ def _limit() -> int:
 
 
 class SpoolOutbox:
-    """Records of one session in a spool. What `append` returned from outlives the process, however it ends."""
+    """Records of one session in a spool. What `append` returned from outlives the process, however it ends.
 
-    def __init__(self, spool: Spool) -> None:
+    `outlives`: there is a daemon on this machine to take it over.
+    """
+
+    def __init__(self, spool: Spool, *, outlives: bool = True) -> None:
+        self.outlives = outlives
         self._spool = spool
         # The spool's own: a call less for every record. Keeps a record; False if the spool is full.
         self.append = spool.append
