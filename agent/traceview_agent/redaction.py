@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from traceview.protocol.records import SpanPart
-from traceview.redaction import COUNT_ATTRIBUTE, DEFAULT_RULES, Alarms, Redactor, Rules
+from traceview.redaction import DEFAULT_RULES, Alarms, Redactor, Rules, without_values
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Redaction:
             return self._redactor.part(part)
         except Exception:
             log.exception("a span could not be searched for secrets: it is kept without its values")
-            return _bare(part)
+            return without_values(part)
 
     def resource(self, resource: dict[str, Any]) -> dict[str, Any]:
         """The description of a process, whose command line may hold secrets."""
@@ -62,16 +62,3 @@ class Redaction:
     def line(self, text: str) -> str:
         """A line for the log."""
         return text if self._redactor is None else self._redactor.text(text)
-
-
-def _bare(part: SpanPart) -> SpanPart:
-    """Who, when and how of a span, and nothing that a program could have put in."""
-    return SpanPart(
-        part.trace_id,
-        part.span_id,
-        part.parent_id,
-        start_ns=part.start_ns,
-        end_ns=part.end_ns,
-        status=part.status,
-        attributes={COUNT_ATTRIBUTE: 1},
-    )

@@ -8,6 +8,7 @@ import msgspec
 
 from traceview.protocol.records import Event, SpanPart
 from traceview.protocol.wire import decode_part
+from traceview.redaction import DEFAULT_RULES, Redactor, RuleError, without_values
 from traceview.sdk.cutting import Cutter
 from traceview.sdk.guard import report, say_once
 from traceview.sdk.settings import Settings
@@ -37,7 +38,7 @@ class Shaping:
             return part if self._cutter is None else _cut(part, self._cutter)
         except Exception as error:
             report("shaping", error)
-            return _bare(part)
+            return without_values(part)
 
     def _without_hidden(self, part: SpanPart) -> SpanPart:
         hidden: dict[str, None] = {}
@@ -48,12 +49,9 @@ class Shaping:
         return msgspec.structs.replace(part, **hidden) if hidden else part
 
 
-def _redactor(wish: bool | dict[str, str]) -> Any:
+def _redactor(wish: bool | dict[str, str]) -> Redactor | None:
     if wish is False:
         return None
-    # Compiling the rules takes some 50 ms: only where they are wanted.
-    from traceview.redaction import DEFAULT_RULES, Redactor, RuleError
-
     rules = DEFAULT_RULES
     for name, pattern in ({} if wish is True else wish).items():
         try:
@@ -83,15 +81,3 @@ def _cut(part: SpanPart, cutter: Cutter) -> SpanPart:
         return part
     said["attributes"] |= sizes
     return msgspec.structs.replace(part, **said)
-
-
-def _bare(part: SpanPart) -> SpanPart:
-    """Who, when and how of a span, and nothing that the program put in."""
-    return SpanPart(
-        part.trace_id,
-        part.span_id,
-        part.parent_id,
-        start_ns=part.start_ns,
-        end_ns=part.end_ns,
-        status=part.status,
-    )

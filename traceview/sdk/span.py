@@ -105,25 +105,9 @@ class Span:
         if kind is not None and kind not in KIND_SET:
             kind, attributes = odd_kind(kind, attributes)
         said = attributes if type(attributes) is dict else as_dict(attributes)
-        if trace is None:
-            record = writing.opening(
-                self.trace_id, self.span_id, self.parent_id, self.name, kind, time_ns(), said, value
-            )
-        else:
-            record = writing.whole(
-                SpanPart(
-                    self.trace_id,
-                    self.span_id,
-                    self.parent_id,
-                    self.name,
-                    kind,
-                    time_ns(),
-                    status=Status.RUNNING,
-                    attributes=said,
-                    input=value,
-                    trace=trace,
-                )
-            )
+        record = writing.opening(
+            self.trace_id, self.span_id, self.parent_id, self.name, kind, time_ns(), said, value, trace
+        )
         if not recorder.keep(record):
             # What came later would be a span without a name.
             self._silent = True

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from traceview.protocol.records import SpanPart, Status
+from traceview.protocol.records import SpanPart, Status, TraceInfo
 from traceview.sdk.snapshot import as_plain, encode_part
 
 # Encoded as they are. An integer beyond 64 bits or a lone surrogate is refused, and goes the long way.
@@ -78,9 +78,10 @@ def opening(
     start_ns: int,
     attributes: dict[str, Any],
     value: Any,
+    trace: TraceInfo | None = None,
 ) -> bytes:
-    """The record of a span that begins, with its input."""
-    if _shape is None:
+    """The record of a span that begins, with its input and what it says of its trace."""
+    if _shape is None and trace is None:
         try:
             given = value if type(value) in _PLAIN else as_plain(value)
             said = attributes if not attributes or _is_flat(attributes) else as_plain(attributes)
@@ -100,6 +101,7 @@ def opening(
             status=Status.RUNNING,
             attributes=attributes,
             input=value,
+            trace=trace,
         )
     )
 
