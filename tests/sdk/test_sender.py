@@ -82,6 +82,20 @@ def test_a_burst_travels_in_few_batches(daemon: Daemon) -> None:
     assert max(batch.count for batch in daemon.batches) <= 512
 
 
+def test_a_program_that_computes_is_disturbed_rarely_and_a_flush_does_not_wait_for_that(daemon: Daemon) -> None:
+    record("first")
+    assert tv.flush(10)
+    before, began, spans = len(daemon.batches), time.process_time(), 0
+    while time.process_time() - began < 0.6:
+        sum(range(20_000))
+        record("step")
+        spans += 1
+    # One in 5 ms would be 120; the first 40 ms are still at that pace.
+    assert len(daemon.batches) - before < 40
+    assert tv.flush(10)
+    assert daemon.names.count("step") == spans
+
+
 def test_a_span_is_with_the_daemon_soon_after_its_end(daemon: Daemon) -> None:
     record("first")
     assert tv.flush(10)

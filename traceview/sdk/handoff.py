@@ -19,6 +19,7 @@ class Handoff:
         self._bell = threading.Lock()
         self._bell.acquire()
         self._changed = threading.Condition()
+        self._waiters = 0
         self._ended = False
         self._patience = self._last_deadline = 0.0
 
@@ -44,12 +45,21 @@ class Handoff:
         target = self.outbox.appended
         if self.outbox.freed >= target:
             return True
-        self.ring()
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or self.outbox.freed >= target, seconds)
+            self._waiters += 1
+            self.ring()
+            try:
+                self._changed.wait_for(lambda: self._ended or self.outbox.freed >= target, seconds)
+            finally:
+                self._waiters -= 1
         return self.outbox.freed >= target
 
     # The sender's side
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits until everything is stored, or for the end."""
+        return self._waiters > 0 or self.deadline is not None
 
     def sleep(self, seconds: float, *, until_appended: bool) -> None:
         """Sleeps until the bell rings; `until_appended`: the next record rings it."""
