@@ -75,6 +75,7 @@ def _run(places: Places, config: Config, *, detached: bool) -> int:
     from traceview_agent.options import Options
     from traceview_agent.redaction import Redaction
     from traceview_agent.run import run
+    from traceview_agent.sampling import Policy
 
     limits.raise_limits()
     agent = config.agent
@@ -86,6 +87,7 @@ def _run(places: Places, config: Config, *, detached: bool) -> int:
         durability=agent.durability,
         redaction=config.redaction.rules(),
         limits=config.retention.limits(),
+        sampling=Policy(config.sampling),
     )
     clean = Redaction(options.redaction).line
     logs.configure(places.log if detached else None, clean, level=agent.log_level, form=agent.log_format)

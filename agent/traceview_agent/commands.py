@@ -203,6 +203,10 @@ def _describe(answer: AgentStatus) -> str:
         f"{answer.queued} queued, {answer.rejected} rejected, {answer.dropped} lost in programs, "
         f"{answer.redacted} secrets taken out",
     ]
+    if answer.sampled_out:
+        traces, spans = (sum(getattr(each, what) for each in answer.sampled_out) for what in ("traces", "spans"))
+        by_rule = ", ".join(f"{each.rule}: {each.traces}" for each in answer.sampled_out)
+        lines.append(f"  sampling   {traces} runs ({spans} spans) left out of the store so far ({by_rule})")
     lines += [f"  {receiver.name:<10} {receiver.error or receiver.address}" for receiver in answer.receivers]
     if answer.problem is not None:
         lines.append(f"  problem    {answer.problem}")

@@ -12,6 +12,7 @@ from msgspec import Meta
 from traceview.protocol.places import OTLP_HTTP_PORT
 from traceview.redaction import DEFAULT_RULES, Rules
 from traceview.store import Limits
+from traceview_agent.sampling_settings import SamplingSettings
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["logfmt", "json"]
@@ -157,6 +158,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
     redaction: RedactionSettings = msgspec.field(default_factory=RedactionSettings)
     retention: RetentionSettings = msgspec.field(default_factory=RetentionSettings)
+    sampling: SamplingSettings = msgspec.field(default_factory=SamplingSettings)
 
 
 # Names that were there before there was a config.
@@ -186,7 +188,7 @@ class Setting:
 
     @property
     def holds(self) -> Any:
-        """What kind of value it is: int, bool, tuple, dict, or another for text."""
+        """What kind of value it is: int, bool, tuple, list, dict, or another for text."""
         bare = self.type.__origin__
         return get_origin(bare) or bare
 

@@ -15,10 +15,11 @@ import msgspec
 
 from traceview.redaction import RuleError
 from traceview_agent.config import Config, Setting, settings
+from traceview_agent.sampling import Policy, RuleMistake
 
 _BY_NAME: Final = {setting.name: setting for setting in settings()}
 _SECTIONS: Final = tuple(dict.fromkeys(setting.section for setting in settings()))
-_KEY_LINE: Final = re.compile(r"""\s*(?:\[\s*(?P<table>[^\]]+?)\s*\]|(?P<key>[\w\-."']+)\s*=)""")
+_KEY_LINE: Final = re.compile(r"""\s*(?:\[{1,2}\s*(?P<table>[^\[\]]+?)\s*\]|(?P<key>[\w\-."']+)\s*=)""")
 
 
 class ConfigError(Exception):
@@ -49,6 +50,10 @@ def load(file: Path, environ: Mapping[str, str], flags: Mapping[str, tuple[str, 
         config.redaction.rules()
     except RuleError as error:
         raise ConfigError(f"{origins['redaction.patterns']}: {error}") from error
+    try:
+        Policy(config.sampling)
+    except RuleMistake as error:
+        raise ConfigError(f"{_place_of_rule(file, origins['sampling.rules'], error)}: {error}") from error
     return Loaded(config, origins)
 
 
@@ -72,11 +77,12 @@ def _from_text(setting: Setting, text: str) -> Any:
     value: Any = text
     if setting.holds is tuple:
         value = [name.strip() for name in text.split(",") if name.strip()]
-    elif setting.holds is dict:
+    elif setting.holds in (dict, list):
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            raise ConfigError(f"{setting.variable} must be a JSON object, not {text!r}") from None
+            form = "a JSON object" if setting.holds is dict else "a JSON array"
+            raise ConfigError(f"{setting.variable} must be {form}, not {text!r}") from None
     elif setting.holds is bool:
         value = text.lower()
     return _checked(setting, value, setting.variable, text, strict=False)
@@ -138,3 +144,22 @@ def _place(file: Path, text: str, name: str) -> str:
         if here == name or here.startswith(f"{name}."):
             return f"{file}, line {number}"
     return str(file)
+
+
+def _place_of_rule(file: Path, origin: str, mistake: RuleMistake) -> str:
+    """The line of what is wrong with a rule, as far as that can be told; `origin` is where the rules begin."""
+    if not origin.startswith(str(file)):
+        return origin
+    lines: dict[str | None, int] = {}
+    inside, rules = False, 0
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        match = _KEY_LINE.match(line)
+        if match is None:
+            continue
+        if match["table"] is not None:
+            inside = match["table"] == "sampling.rules"
+            rules += inside
+        if inside and rules == mistake.number:
+            lines.setdefault(match["key"], number)
+    found = lines.get(mistake.key) or lines.get(None)
+    return f"{file}, line {found}" if found else origin

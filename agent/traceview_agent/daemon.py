@@ -61,6 +61,7 @@ class Daemon:
             self._deliver,
             durability=options.durability,
             limits=options.limits,
+            sampling=options.sampling,
         )
         self._common = Common(self._intake, self._meters, self._redaction, letters, self._problem, self.status)
         self._ways: tuple[Way, ...] = ()
@@ -153,6 +154,7 @@ class Daemon:
             receivers=tuple(way.receiver for way in self._ways),
             problem=self._problem(),
             absent=absent_ways(),
+            sampled_out=self._writer.sampled_out,
         )
 
     def _problem(self) -> str | None:

@@ -107,12 +107,14 @@ class _Feed:
     def _send(self, chunk: list[SpanPart]) -> None:
         self._acquire()
         source = f"import of {self._path.name}"
-        load = Load(chunk, max(0, self._read - self._sent), self._done, source, receiver="import")
+        fresh = frozenset(part.trace_id for part in chunk) - self.traces
+        size = max(0, self._read - self._sent)
+        load = Load(chunk, size, self._done, source, receiver="import", keep=fresh)
         self._sent = self._read
         if not self._intake.put(load, self._cancelled.is_set):
             raise Cancelled
         self.spans += len({(part.trace_id, part.span_id) for part in chunk})
-        self.traces.update(part.trace_id for part in chunk)
+        self.traces |= fresh
 
     def _acquire(self) -> None:
         while not self._slots.acquire(timeout=0.1):

@@ -47,7 +47,8 @@ class Load:
 
     `source` names it for people, `receiver` for the metrics. `session`, `seq`, `dropped` and `resource` are those of
     our SDK's batches and of its Hello. A session's load without `seq` was taken from the spool its process left;
-    `ended_ns` is when that process died, once all of it is in, and `dropped` then what it lost in all.
+    `ended_ns` is when that process died, once all of it is in, and `dropped` then what it lost in all. The traces in
+    `keep` are not to be sampled out.
     """
 
     parts: Sequence[SpanPart]
@@ -60,6 +61,7 @@ class Load:
     resource: dict[str, Any] = field(default_factory=dict)
     receiver: str = "other"
     ended_ns: int | None = None
+    keep: frozenset[bytes] = frozenset()
 
     @property
     def weight(self) -> int:

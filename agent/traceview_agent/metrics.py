@@ -42,6 +42,10 @@ class Metrics:
         figures, status = self._meters.figures(), self._status()
         yield from _counters(figures, self._redaction.counts)
         yield _commits(figures)
+        for what in ("traces", "spans"):
+            counts = {(each.rule,): getattr(each, what) for each in status.sampled_out}
+            said = f"{what.capitalize()} that sampling has left out of the store since there is one, by rule."
+            yield _counter(f"{what}_sampled_out", said, ("rule",), counts)
         queue = self._intake.depth
         yield _gauge("queue_spans", "Span parts that came in and are not committed yet.", queue.spans)
         yield _gauge("queue_bytes", "Their bytes as they came.", queue.bytes)

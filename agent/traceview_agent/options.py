@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from traceview.protocol.places import OTLP_HTTP_PORT
 from traceview.redaction import DEFAULT_RULES, Rules
 from traceview.store import Limits
+from traceview_agent.sampling import Policy
 from traceview_agent.upkeep import NO_LIMITS
 from traceview_agent.writer import Durability
 
@@ -17,7 +18,8 @@ class Options:
 
     `listen` is an address beyond this machine ("" for none), where keys are needed. OTLP over gRPC and ZeroMQ over tcp
     listen, where nothing else is said, one and two ports below OTLP over HTTP: 4317 and 4316. `redaction` says what is
-    taken out of spans before they are stored; None takes out nothing. `limits` say how much the store keeps.
+    taken out of spans before they are stored; None takes out nothing. `limits` say how much the store keeps, `sampling`
+    which traces; None keeps all.
     """
 
     otlp_port: int = OTLP_HTTP_PORT
@@ -27,6 +29,7 @@ class Options:
     durability: Durability = "power"
     redaction: Rules | None = DEFAULT_RULES
     limits: Limits = NO_LIMITS
+    sampling: Policy | None = None
 
     @property
     def grpc_port(self) -> int:

@@ -13,12 +13,11 @@ from typing import Final
 
 from traceview.protocol.records import Status
 from traceview.store import Place, TraceFilter
+from traceview_agent.durations import nanoseconds
 
 MOST: Final = 1000
 _USUAL: Final = 100
 _MAX_NS: Final = 2**63 - 1
-_UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000}
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)?", re.ASCII)
 _NAMES: Final = (
     "name", "status", "session", "user", "project", "tag", "since", "until", "min_duration", "limit", "cursor",
 )  # fmt: skip
@@ -94,10 +93,11 @@ def _time(name: str, text: str | None) -> int | None:
 def _duration(text: str | None) -> int | None:
     if text is None:
         return None
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise BadQuery(f"min_duration {text!r} is none: write 1.5s, 200ms or ns as a whole number")
-    return _bounded("min_duration", text, round(float(match[1]) * _UNITS[match[2] or "ns"]))
+    try:
+        length = int(text[:20]) if text.isascii() and text.isdigit() else nanoseconds(text)
+    except ValueError:
+        raise BadQuery(f"min_duration {text!r} is none: write 1.5s, 200ms or ns as a whole number") from None
+    return _bounded("min_duration", text, length)
 
 
 def _bounded(name: str, text: str, value: int) -> int:

@@ -1,4 +1,4 @@
-"""Keeps the store within its limits while nothing else is to be written: on the writer's thread, slice by slice."""
+"""Keeps the store within its limits, and samples it, while nothing else is to be written: slice by slice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from traceview.store import Limits, StoreError, StoreWriter
+from traceview.protocol.sampling import SampledOut
+from traceview.store import Limits, Sampling, StoreError, StoreWriter
+from traceview_agent.quiet import Quiet
+from traceview_agent.sampling import Policy
 
 log = logging.getLogger(__name__)
 
@@ -16,20 +19,35 @@ _FIRST_S: Final = 1.0
 _LOOK_EVERY_S: Final = 60.0
 # A slice takes some 20 ms: spans that come in meanwhile wait no longer, and get four fifths of the time.
 _REST_PER_WORK: Final = 4.0
+# OpenTelemetry reports spans when they end, hence the root last: without one, a trace may still be running.
+_ROOT_TO_COME_S: Final = 3600.0
 
 
 class Upkeep:
-    """When the next slice is due, and doing it."""
+    """When the next slice is due, and doing it; all on the writer's thread, but for reading `sampled_out`."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, policy: Policy | None = None) -> None:
         self._limits = limits
+        self._policy = policy if policy is not None and policy.leaves_something_out else None
+        settle_s = 0.0 if self._policy is None else self._policy.settle_s
+        self._settled, self._overdue = Quiet(settle_s), Quiet(max(settle_s, _ROOT_TO_COME_S))
         self._due: float | None = time.monotonic() + _FIRST_S
+        self._rested = self._due
         self._told: str | None = None
+        self.sampled_out: tuple[SampledOut, ...] = ()
 
     @property
     def seconds_left(self) -> float | None:
         """Until the next slice; None if there is nothing to come."""
-        return None if self._due is None else max(0.0, self._due - time.monotonic())
+        due = [at for at in (self._due, self._settled.due, self._overdue.due) if at is not None]
+        return max(0.0, min(due) - time.monotonic(), self._rested - time.monotonic()) if due else None
+
+    def noticed(self, store: StoreWriter) -> None:
+        """Something was written: as far as is known, the traces that it concerns are quiet from now on."""
+        if self._policy is not None:
+            head = store.head()
+            self._settled.note(head)
+            self._overdue.note(head)
 
     def run_if_due(self, store: Callable[[], StoreWriter]) -> None:
         """Does a slice if it is time; `store` gives the open store.
@@ -39,19 +57,33 @@ class Upkeep:
         if self.seconds_left != 0.0:
             return
         started = time.monotonic()
+        rest: float | None = None
         try:
-            more = store().tidy(self._limits)
+            if self._slice(store()):
+                rest = _REST_PER_WORK * (time.monotonic() - started)
             self._told = None
         except StoreError as error:
-            more = False
+            rest = _LOOK_EVERY_S
             if str(error) != self._told:
                 self._told = str(error)
                 log.warning("retention has to wait: %s", error)
         except Exception:
-            more = False
+            rest = _LOOK_EVERY_S
             log.exception("retention failed; it is tried again in a minute")
         ended = time.monotonic()
-        if more:
-            self._due = ended + _REST_PER_WORK * (ended - started)
+        self._rested = ended + (rest or 0.0)
+        if rest is not None:
+            self._due = self._rested
         else:
-            self._due = None if self._limits == NO_LIMITS and self._told is None else ended + _LOOK_EVERY_S
+            self._due = None if self._limits == NO_LIMITS else ended + _LOOK_EVERY_S
+
+    def _slice(self, store: StoreWriter) -> bool:
+        """Whether there is more to do."""
+        sampling = None
+        if self._policy is not None:
+            self.noticed(store)
+            sampling = Sampling(self._policy.judge, self._settled.look(), self._overdue.look())
+        try:
+            return store.tidy(self._limits, sampling)
+        finally:
+            self.sampled_out = store.sampled_out()

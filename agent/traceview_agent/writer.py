@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from traceview.protocol.records import Facts, SpanPart
+from traceview.protocol.sampling import SampledOut
 from traceview.store import Limits, StoreBusy, StoreError, StoreWriter
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored, Unstored
 from traceview_agent.meters import Meters
+from traceview_agent.sampling import Policy
 from traceview_agent.upkeep import NO_LIMITS, Upkeep
 
 log = logging.getLogger(__name__)
@@ -44,13 +46,14 @@ class Writer:
         *,
         durability: Durability = "power",
         limits: Limits = NO_LIMITS,
+        sampling: Policy | None = None,
     ) -> None:
         self._path = path
         self._understand = understand
         self._intake, self._meters, self._dead_letters = intake, meters, dead_letters
         self._deliver = deliver
         self._durability = durability
-        self._upkeep = Upkeep(limits)
+        self._upkeep = Upkeep(limits, sampling)
         self._asked: dict[bytes, int] = {}
         self._give_up = threading.Event()
         self._opened: Future[None] = Future()
@@ -58,6 +61,11 @@ class Writer:
         self.problem: str | None = None
         # The sessions that had open spans when the store was opened: their programs may have died meanwhile.
         self.open_sessions: tuple[bytes, ...] = ()
+
+    @property
+    def sampled_out(self) -> tuple[SampledOut, ...]:
+        """What sampling has left out of the store so far, by rule."""
+        return self._upkeep.sampled_out
 
     def start(self) -> None:
         """Opens the store on the writer's thread; raises StoreError (or OSError) where that fails."""
@@ -179,8 +187,11 @@ class Writer:
         resource = loads[-1].resource or None
         try:
             finished = [sum(part.end_ns is not None for part in load.parts) for load in loads]
+            if keep := frozenset[bytes]().union(*(load.keep for load in loads)):
+                writer.pin(keep)
             began = time.perf_counter()
             writer.apply(parts, session=session, seq=upto, dropped=dropped, resource=resource)
+            self._upkeep.noticed(writer)
         except StoreError:
             raise
         except Exception as error:
@@ -204,6 +215,7 @@ class Writer:
             writer.apply((), session=load.session, dropped=lost)
             writer.interrupt(load.session, at_ns=load.ended_ns)
             self._meters.add_stored(load.receiver, 0, lost)
+        self._upkeep.noticed(writer)
         self._meters.add_stored(load.receiver, finished, 0)
         return Stored()
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from traceview.protocol.places import Places
+from traceview.protocol.sampling import SampledOut
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,8 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the daemon says of itself. `spans_per_second` is the mean over the last five seconds.
 
-    `redacted` counts the secrets that were taken out of spans; `absent` names ways in that are not installed.
+    `redacted` counts the secrets that were taken out of spans; `absent` names ways in that are not installed;
+    `sampled_out` counts what sampling rules have left out of the store since there is one.
     """
 
     pid: int
@@ -47,6 +49,7 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
     redacted: int = 0
     absent: tuple[str, ...] = ()
+    sampled_out: tuple[SampledOut, ...] = ()
 
 
 class AgentFile(msgspec.Struct, frozen=True, kw_only=True):

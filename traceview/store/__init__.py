@@ -3,14 +3,17 @@
 from traceview.store.batch import Understand
 from traceview.store.errors import StoreBusy, StoreError
 from traceview.store.export import export_store, fill
+from traceview.store.judging import Judge, Sampling, Verdict
 from traceview.store.listing import Place, TraceFilter
 from traceview.store.reader import StoreCounts, StoreReader
 from traceview.store.retention import Limits
 from traceview.store.writer import StoreWriter
 
 __all__ = [
+    "Judge",
     "Limits",
     "Place",
+    "Sampling",
     "StoreBusy",
     "StoreCounts",
     "StoreError",
@@ -18,6 +21,7 @@ __all__ = [
     "StoreWriter",
     "TraceFilter",
     "Understand",
+    "Verdict",
     "export_store",
     "fill",
 ]

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from traceview.protocol.records import CANDIDATE_EVENT, EVALUATION_EVENT, Event, Facts, SpanPart
+from traceview.protocol.records import CANDIDATE_EVENT, EVALUATION_EVENT, Event, Facts, SpanPart, TraceInfo
+from traceview.protocol.sampling import SAMPLED_OUT_KEY
 from traceview.store.blocks import ENTRY, NOWHERE, BlockDamaged, BlockPacker, split_entries
 from traceview.store.columns import (
     CALL,
@@ -24,6 +25,7 @@ from traceview.store.columns import (
 )
 from traceview.store.encoding import decode, digest, encode_part
 from traceview.store.lookups import (
+    SELECT_DECISIONS,
     SELECT_LLM_CHILDREN,
     SELECT_SPANS,
     SELECT_TRACES,
@@ -72,6 +74,7 @@ class Batch:
         next_trace: int,
         now_ns: int,
         source_no: int | None,
+        any_decided: bool,
     ) -> None:
         self._connection = connection
         self._packer = packer
@@ -80,6 +83,7 @@ class Batch:
         self._change = change
         self._now_ns = now_ns
         self._source_no = source_no
+        self._any_decided = any_decided
         self._traces: dict[bytes, TraceState] = {}
         self._events: list[tuple[int, int, bytearray, int, int, str]] = []
         self._spilled: dict[tuple[int, bytes, bytes], int] = {}
@@ -263,10 +267,14 @@ class Batch:
         wanted = [trace_id for trace_id in trace_ids if trace_id not in self._traces]
         for row in select_in(self._connection, SELECT_TRACES, wanted):
             self._traces[row[1]] = TraceState.from_row(row)
-        for trace_id in wanted:
-            if trace_id not in self._traces:
-                self._traces[trace_id] = TraceState(self.next_trace, trace_id)
-                self.next_trace += 1
+        fresh = [trace_id for trace_id in wanted if trace_id not in self._traces]
+        for trace_id in fresh:
+            self._traces[trace_id] = TraceState(self.next_trace, trace_id)
+            self.next_trace += 1
+        for trace_id, rule in select_in(self._connection, SELECT_DECISIONS, fresh) if self._any_decided else ():
+            self._traces[trace_id].pinned = rule is None
+            if rule is not None:
+                self._traces[trace_id].say(TraceInfo(metadata={SAMPLED_OUT_KEY: rule}))
 
     def _load_by_number(self, numbers: Iterable[int | None]) -> list[TraceState]:
         found = []

@@ -70,6 +70,7 @@ TRACE_COLUMNS: Final = (
     "root_orphan",
     "root_start_ns",
     "root_status",
+    "pinned",
 )
 
 # Bits of span.flags.

@@ -12,6 +12,16 @@ CREATE TABLE dead_letter (
  STRICT
 
 ;
+CREATE TABLE decision (
+	number INTEGER NOT NULL, 
+	trace_id BLOB NOT NULL, 
+	rule TEXT, 
+	PRIMARY KEY (number), 
+	CONSTRAINT decision_by_trace UNIQUE (trace_id)
+)
+ STRICT
+
+;
 CREATE TABLE event (
 	trace_no INTEGER NOT NULL, 
 	change INTEGER NOT NULL, 
@@ -142,6 +152,7 @@ CREATE TABLE trace (
 	root_orphan INTEGER NOT NULL, 
 	root_start_ns INTEGER NOT NULL, 
 	root_status INTEGER NOT NULL, 
+	pinned INTEGER NOT NULL, 
 	PRIMARY KEY (trace_no), 
 	CONSTRAINT trace_by_id UNIQUE (trace_id)
 )

@@ -16,6 +16,7 @@ SELECT_LLM_CHILDREN: Final = (
     "SELECT parent_id, span_id, coalesce(input_tokens, output_tokens, cost_usd) IS NOT NULL"
     " FROM span INDEXED BY span_llm WHERE trace_no = ? AND kind = 2 AND parent_id IN "
 )
+SELECT_DECISIONS: Final = "SELECT trace_id, rule FROM decision WHERE trace_id IN "
 SELECT_PIECES: Final = "SELECT digest, locator FROM piece WHERE trace_no = ? AND digest IN "
 
 # Lists are filled up to one of these lengths, so that SQLite prepares each statement once.

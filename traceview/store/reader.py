@@ -225,7 +225,7 @@ class StoreReader:
     def _summaries(self, sql: str, values: Sequence[Any]) -> list[TraceSummary]:
         rows = self._rows(sql, values)
         with self._reading():
-            return [_summary(row) for row in rows]
+            return [summary_of(row) for row in rows]
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         connection = self._live()
@@ -264,7 +264,7 @@ def _span_rows(rows: Sequence[tuple[Any, ...]]) -> list[SpanRow]:
     ]
 
 
-def _summary(row: tuple[Any, ...]) -> TraceSummary:
+def summary_of(row: tuple[Any, ...]) -> TraceSummary:
     """A row of SUMMARY_COLUMNS as the record it stands for."""
     trace_id, name, status, start_ns, last_ns, spans, errors, running, llm_calls = row[:9]
     session, user, project, tags, metadata, models = row[9:15]

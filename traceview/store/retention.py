@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from traceview.store.blocks import NOWHERE, BlockDamaged, split_entries, unpack
+from traceview.store.blocks import NOWHERE, BlockDamaged, BlockPacker, split_entries, unpack
 from traceview.store.columns import SPILLED
 from traceview.store.pieces import owner_of
 
@@ -69,12 +69,16 @@ class Limits:
 class Forgetting:
     """One slice's work, inside a transaction of the writer's; `totals` are the writer's and follow what is deleted.
 
+    `packer` is the writer's too: the block it still fills is closed where some of it is forgotten, or it would be
+    written again with that.
+
     Call `choose()` only when `leftovers()` has nothing more to do.
     """
 
-    def __init__(self, connection: sqlite3.Connection, totals: dict[str, int]) -> None:
+    def __init__(self, connection: sqlite3.Connection, totals: dict[str, int], packer: BlockPacker) -> None:
         self._connection = connection
         self._totals = totals
+        self._packer = packer
         self._deadline = time.perf_counter() + _SLICE_S
 
     @property
@@ -93,16 +97,16 @@ class Forgetting:
             found = self._connection.execute(_OLDEST.format(""), (recent,)).fetchone()
         return None if found is None else int(found[0])
 
-    def begin(self, trace_no: int, last_trace: int, last_block: int) -> None:
+    def begin(self, trace_no: int, last_trace: int) -> None:
         """Takes the trace away from readers and notes that its rest is to follow."""
         (spans,) = self._connection.execute("SELECT spans FROM trace WHERE trace_no = ?", (trace_no,)).fetchone()
         self._connection.execute("DELETE FROM trace WHERE trace_no = ?", (trace_no,))
         self._totals["traces"] -= 1
         self._totals["spans"] -= spans
-        self._note("forgotten", self._noted("forgotten") + 1)
-        self._note("forgetting", trace_no)
-        self._note("last_trace", last_trace)
-        self._note("last_block", last_block)
+        note(self._connection, "forgotten", self._noted("forgotten") + 1)
+        note(self._connection, "forgetting", trace_no)
+        note(self._connection, "last_trace", last_trace)
+        note(self._connection, "last_block", self._packer.mark())
 
     def leftovers(self) -> bool:
         """Deletes some of what is left of the trace being forgotten; False when nothing is."""
@@ -110,7 +114,7 @@ class Forgetting:
         if trace_no:
             drops = (self._drop_parts, self._drop_spans, self._drop_pieces, self._drop_events)
             if not any(drop(trace_no) for drop in drops):
-                self._note("forgetting", 0)
+                note(self._connection, "forgetting", 0)
             return True
         doubt = self._connection.execute(_DOUBTS).fetchone()
         if doubt is None:
@@ -166,6 +170,8 @@ class Forgetting:
 
     def _doubt(self, locators: Iterable[int]) -> None:
         blocks = {locator >> 8 for locator in locators if locator != NOWHERE}
+        if self._packer.mark() in blocks:
+            self._packer.restore(self._packer.mark())
         rows = [(f"doubt:{block}", block) for block in blocks]
         self._connection.executemany("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", rows)
 
@@ -202,9 +208,6 @@ class Forgetting:
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
 
-    def _note(self, key: str, value: int) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
-
     def _noted(self, key: str) -> int:
         return noted(self._connection, key)
 
@@ -213,3 +216,8 @@ def noted(connection: sqlite3.Connection, key: str) -> int:
     """What `meta` says under this key, 0 where it says nothing."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def note(connection: sqlite3.Connection, key: str, value: int) -> None:
+    """Has `meta` say this under the key."""
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))

@@ -69,6 +69,8 @@ trace = Table(
     _required("root_orphan", Long),
     _required("root_start_ns", Long),
     _required("root_status", Long),
+    # Sampling leaves it alone: it was imported, someone wants it kept, or it was let through for good.
+    _required("pinned", Long),
     UniqueConstraint("trace_id", name="trace_by_id"),
     **_STRICT,
 )
@@ -171,6 +173,18 @@ source = Table(
     _required("interrupted", Long),
     Column("trace_no", Long),
     UniqueConstraint("session", name="source_by_session"),
+    **_STRICT,
+)
+
+# What is to become of spans that come late, by the id of their trace: the sampling rule that left it out, or NULL where
+# it is to be kept. The newest are remembered.
+decision = Table(
+    "decision",
+    METADATA,
+    Column("number", Long, primary_key=True, autoincrement=False),
+    _required("trace_id", LargeBinary),
+    Column("rule", Text),
+    UniqueConstraint("trace_id", name="decision_by_trace"),
     **_STRICT,
 )
 

@@ -46,6 +46,7 @@ class TraceState:
         self.root_orphan = False
         self.root_start_ns = 0
         self.root_status = _OK
+        self.pinned = False
         self.recheck_times = self.recheck_models = self.recheck_root = False
         # This batch's spans of the trace, those found in the store and those that are new.
         self.members: dict[bytes, SpanState] = {}
@@ -63,7 +64,7 @@ class TraceState:
         state.preview, state.dropped = row[19:21]
         (said_name, state.interrupted, state.input_known, state.output_known, state.cost_known) = row[22:27]
         state.root_id, orphan, state.root_start_ns, state.root_status = row[27:31]
-        state.root_orphan = bool(orphan)
+        state.root_orphan, state.pinned = bool(orphan), bool(row[31])
         state.info = TraceInfo(
             said_name,
             session,
@@ -109,6 +110,7 @@ class TraceState:
             int(self.root_orphan),
             self.root_start_ns,
             self.root_status,
+            int(self.pinned),
         )
 
     def status(self) -> int:

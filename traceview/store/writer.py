@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from traceview.protocol.records import SpanPart
+from traceview.protocol.sampling import SampledOut
 from traceview.store.batch import Batch, Understand
 from traceview.store.blocks import BlockPacker
 from traceview.store.driver import driver_error
 from traceview.store.encoding import clean_part, clean_text, encode
 from traceview.store.errors import StoreError, explain, is_environment, is_full, is_uncertain
+from traceview.store.judging import Judging, Sampling, decide, sampled_out, stop_judging
 from traceview.store.opening import Durability, Journal, open_writable, set_quota
 from traceview.store.pieces import Pieces
 from traceview.store.retention import Forgetting, Limits, noted
@@ -100,27 +102,35 @@ class StoreWriter:
         """
         return self._transact(lambda: self._interrupt(session, at_ns))
 
-    def tidy(self, limits: Limits, *, now_ns: int | None = None) -> bool:
+    def tidy(self, limits: Limits, sampling: Sampling | None = None, *, now_ns: int | None = None) -> bool:
         """Does a slice, some 20 ms, of what brings the store within its limits; returns whether there is more to do.
 
-        Whole traces are forgotten, those that started first at first, never a running one. Only between batches.
+        Whole traces are forgotten: those that sampling leaves out, then those that started first at first, never a
+        running one. Only between batches.
         """
-        return bool(self._transact(lambda: self._tidy(limits, time.time_ns() if now_ns is None else now_ns)))
+        now_ns = time.time_ns() if now_ns is None else now_ns
+        return bool(self._transact(lambda: self._tidy(limits, sampling, now_ns)))
+
+    def pin(self, trace_ids: Iterable[bytes]) -> None:
+        """Keeps these traces from being sampled out, also those that are yet to come."""
+        self._transact(lambda: self._pin(tuple(trace_ids)))
+
+    def head(self) -> int:
+        """The highest change number there is."""
+        return int(self._ask(lambda connection: noted(connection, "change")))
+
+    def sampled_out(self) -> tuple[SampledOut, ...]:
+        """What sampling has left out so far, by rule."""
+        return self._ask(sampled_out)
 
     def last_seq(self, session: bytes) -> int:
         """The number of the last batch of the session that is committed, -1 if there is none."""
-        try:
-            source = find_source(self._open(), session)
-        except driver_error() as error:
-            raise explain(error, self._path) from error
+        source = self._ask(lambda connection: find_source(connection, session))
         return -1 if source is None or source.last_seq is None else source.last_seq
 
     def dropped_by(self, session: bytes) -> int:
         """How many spans of the session are known to be lost."""
-        try:
-            source = find_source(self._open(), session)
-        except driver_error() as error:
-            raise explain(error, self._path) from error
+        source = self._ask(lambda connection: find_source(connection, session))
         return 0 if source is None else source.dropped
 
     def open_sessions(self) -> list[bytes]:
@@ -129,10 +139,7 @@ class StoreWriter:
             "SELECT session FROM source WHERE NOT interrupted AND EXISTS"
             " (SELECT 1 FROM span WHERE span.source_no = source.source_no AND end_ns IS NULL)"
         )
-        try:
-            return [row[0] for row in self._open().execute(sql).fetchall()]
-        except driver_error() as error:
-            raise explain(error, self._path) from error
+        return self._ask(lambda connection: [row[0] for row in connection.execute(sql).fetchall()])
 
     def close(self) -> None:
         """Closes the file; safe twice."""
@@ -165,10 +172,17 @@ class StoreWriter:
         self._space.replenish()
         return answer
 
+    def _ask(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        try:
+            return question(self._open())
+        except driver_error() as error:
+            raise explain(error, self._path) from error
+
     def _recall(self) -> None:
         """Reads what is kept in memory between transactions, at the start and after one that failed."""
         self._totals = self._read_totals()
         self._next_trace = max(self._highest("trace_no", "trace"), noted(self._open(), "last_trace")) + 1
+        self._any_decided = self._open().execute("SELECT 1 FROM decision LIMIT 1").fetchone() is not None
         self._stale = False
 
     def _forget(self, mark: int) -> None:
@@ -249,24 +263,42 @@ class StoreWriter:
         self._save_totals(before)
         return batch.changed_spans
 
-    def _tidy(self, limits: Limits, now_ns: int) -> int:
-        before, forgetting = dict(self._totals), Forgetting(self._open(), self._totals)
-        while more := self._forget_some(forgetting, limits, now_ns):
+    def _tidy(self, limits: Limits, sampling: Sampling | None, now_ns: int) -> int:
+        connection, before = self._open(), dict(self._totals)
+        forgetting = Forgetting(connection, self._totals, self._packer)
+        judging = None if sampling is None else Judging(connection, sampling)
+        if judging is None:
+            stop_judging(connection)
+        while more := self._forget_some(forgetting, judging, limits, now_ns):
             if not forgetting.in_time:
                 break
+        if judging is not None:
+            judging.save()
         self._save_totals(before)
         return more
 
-    def _forget_some(self, forgetting: Forgetting, limits: Limits, now_ns: int) -> bool:
+    def _forget_some(self, forgetting: Forgetting, judging: Judging | None, limits: Limits, now_ns: int) -> bool:
         if forgetting.leftovers():
+            return True
+        if judging is not None and judging.step(lambda trace_no: forgetting.begin(trace_no, self._next_trace - 1)):
+            self._any_decided = True
             return True
         trace_no = forgetting.choose(limits, now_ns)
         if trace_no is None:
             return forgetting.give_back()
-        # The block that is still being filled is closed: it would be written again with what is forgotten.
-        self._packer.restore(self._packer.mark())
-        forgetting.begin(trace_no, self._next_trace - 1, self._packer.mark())
+        forgetting.begin(trace_no, self._next_trace - 1)
         return True
+
+    def _pin(self, trace_ids: Sequence[bytes]) -> int:
+        connection, absent = self._open(), []
+        for trace_id in trace_ids:
+            sql = "UPDATE trace SET pinned = 1 WHERE trace_id = ?"
+            if not connection.execute(sql, (trace_id,)).rowcount:
+                absent.append(trace_id)
+        if absent:
+            decide(connection, absent, None)
+            self._any_decided = True
+        return len(trace_ids)
 
     def _batch(self, source: SourceState | None, now_ns: int) -> Batch:
         return Batch(
@@ -278,6 +310,7 @@ class StoreWriter:
             next_trace=self._next_trace,
             now_ns=now_ns,
             source_no=None if source is None else source.source_no,
+            any_decided=self._any_decided,
         )
 
     def _finish(self, batch: Batch) -> None:

@@ -59,6 +59,7 @@ def _make_traces() -> None:
         _number("root_orphan"),
         _number("root_start_ns"),
         _number("root_status"),
+        _number("pinned"),
         sa.PrimaryKeyConstraint("trace_no"),
         sa.UniqueConstraint("trace_id", name="trace_by_id"),
         sqlite_strict=True,
@@ -168,6 +169,15 @@ def _make_bookkeeping() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         _number("time_ns"),
         sa.PrimaryKeyConstraint("letter_no"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "decision",
+        _number("number"),
+        sa.Column("trace_id", sa.LargeBinary(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("trace_id", name="decision_by_trace"),
         sqlite_strict=True,
     )
     op.create_table(
