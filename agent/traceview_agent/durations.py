@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 _UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000}
-_NUMBER: Final = r"([0-9]{1,12}(?:\.[0-9]+)?)"
+_NUMBER: Final = r"([0-9]{1,30}(?:\.[0-9]+)?)"
 # With a unit, as settings want it.
-PATTERN: Final = rf"^{_NUMBER}(ns|us|ms|s|m|h)$"
+PATTERN: Final = rf"^{_NUMBER}(ns|us|ms|s|m|h)\Z"
 _DURATION: Final = re.compile(PATTERN, re.ASCII)
 
 

@@ -94,7 +94,7 @@ class _Rule:
         texts = ("name", "project", "session", "user", "tag", "model")
         patterns = tuple((key, _pattern(values[key])) for key in texts if key in values)
         slow_ns = None if said.slower_than is None else nanoseconds(said.slower_than)
-        label = " ".join(f"{key}={values[key]}" for key in _CONDITIONS if key in values) or "everything"
+        label = " ".join(f"{key}={table[key]}" for key in _CONDITIONS if key in table) or "everything"
         return cls(said, said.keep, label[:_LONGEST_LABEL], patterns, slow_ns)
 
     def matches(self, trace: TraceSummary, has_kind: Callable[[str], bool]) -> bool:

@@ -31,7 +31,8 @@ class Upkeep:
         self._policy = policy if policy is not None and policy.leaves_something_out else None
         settle_s = 0.0 if self._policy is None else self._policy.settle_s
         self._settled, self._overdue = Quiet(settle_s), Quiet(max(settle_s, _ROOT_TO_COME_S))
-        self._due: float | None = time.monotonic() + _FIRST_S
+        # Rules are in force from the start: a first slice before anything comes in notes where they begin.
+        self._due: float | None = time.monotonic() + (_FIRST_S if self._policy is None else 0.0)
         self._rested = self._due
         self._told: str | None = None
         self.sampled_out: tuple[SampledOut, ...] = ()

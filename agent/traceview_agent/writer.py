@@ -85,6 +85,7 @@ class Writer:
         try:
             store = _Store(self._path, self._understand, self._durability)
             self.open_sessions = tuple(store.writer().open_sessions())
+            self._upkeep.run_if_due(store.writer)
         except BaseException as error:
             self._opened.set_exception(error)
             return

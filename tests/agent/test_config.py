@@ -39,7 +39,26 @@ badge = 'B-[0-9]{6}'
 max_age_days = 0.5
 max_bytes = 1_000_000_000
 max_traces = 1000
+
+[sampling]
+ratio = 0.1
+traces_per_second = 5
+keep_errors = false
+keep_slower_than = "5s"
+settle = "1m"
+
+[[sampling.rules]]
+name = "checkout*"
+keep = 1.0
+
+[[sampling.rules]]
+kind = "embedding"
+slower_than = "200ms"
+keep = 0
 """
+
+
+RULES = "[sampling]\nratio = 0.1\nkeep_errors = true\n\n[[sampling.rules]]\nname = 'a'\nkeep = 1\n"
 
 
 def reading(text: str, **environ: str) -> Loaded:
@@ -63,12 +82,18 @@ def test_every_setting_can_be_set_in_the_file() -> None:
     assert (config.redaction.emails, config.redaction.keep) == (True, ("otp", "credit-card"))
     assert config.redaction.patterns == {"badge": "B-[0-9]{6}"}
     assert config.retention.limits() == Limits(max_age_ns=43_200 * 10**9, max_bytes=10**9, max_traces=1000)
+    sampling = config.sampling
+    assert (sampling.ratio, sampling.traces_per_second, sampling.keep_errors) == (0.1, 5, False)
+    assert (sampling.keep_slower_than, sampling.settle) == ("5s", "1m")
+    assert sampling.rules[1] == {"kind": "embedding", "slower_than": "200ms", "keep": 0}
 
 
 def test_every_setting_can_be_set_by_its_variable() -> None:
-    texts: dict[Any, str] = {int: "1", bool: "True", tuple: "a, b", dict: '{"a": "b"}'}
+    texts: dict[Any, str] = {int: "1", bool: "True", tuple: "a, b", dict: '{"a": "b"}', list: '[{"keep": 1}]'}
     choices = {"agent.durability": "power", "agent.log_level": "debug", "agent.log_format": "json"}
     choices |= {"agent.otlp_grpc_port": "4317", "agent.zeromq_port": "4316", "agent.listen": "0.0.0.0"}
+    choices |= {"sampling.ratio": "0.5", "sampling.traces_per_second": "2"}
+    choices |= {"sampling.keep_slower_than": "5s", "sampling.settle": "1s"}
     choices |= {"retention.max_age_days": "30", "retention.max_bytes": "100000000", "retention.max_traces": "5"}
     environ = {each.variable: choices.get(each.name) or texts.get(each.holds, "text") for each in settings()}
     loaded = reading("", **environ)
@@ -76,6 +101,7 @@ def test_every_setting_can_be_set_by_its_variable() -> None:
     assert loaded.config.redaction.keep == ("a", "b")
     assert loaded.config.retention.max_age_days == 30
     assert loaded.config.redaction.patterns == {"a": "b"}
+    assert loaded.config.sampling.rules == [{"keep": 1}]
 
 
 def test_flags_win_over_the_environment_which_wins_over_the_file() -> None:
@@ -97,7 +123,7 @@ def test_flags_win_over_the_environment_which_wins_over_the_file() -> None:
     [
         ('[agent]\ndurabilty = "power"', 2, "agent.durabilty is not a setting: did you mean durability?"),
         ("[agents]\n", 1, "there is no section 'agents': did you mean agent?"),
-        ("xyz = 1", 1, "there is no section 'xyz': there are agent, store, redaction, retention"),
+        ("xyz = 1", 1, "there is no section 'xyz': there are agent, store, redaction, retention, sampling"),
         ("[store]\nqqqq = 1", 2, "store.qqqq is not a setting: there are path"),
         ("agent = 1", 1, "agent must be a section: write [agent] and its settings below"),
         (
@@ -112,6 +138,15 @@ def test_flags_win_over_the_environment_which_wins_over_the_file() -> None:
         ("[retention]\nmax_bytes = 1", 2, "retention.max_bytes must be a number of bytes from 16777216, not 1"),
         ("[retention]\nmax_age_days = inf", 2, "retention.max_age_days must be a number of days above 0"),
         ("[retention]\nmax_traces = 0", 2, "retention.max_traces must be a number from 1, not 0"),
+        ("[sampling]\nratio = 1.5", 2, "sampling.ratio must be a ratio from 0 to 1, not 1.5"),
+        ("[sampling]\nratoi = 1", 2, "sampling.ratoi is not a setting: did you mean ratio?"),
+        ("[sampling]\ntraces_per_second = 0", 2, "sampling.traces_per_second must be a number above 0, not 0"),
+        ("[sampling]\nsettle = '5'", 2, 'sampling.settle must be a length of time such as "5s" or "200ms", not'),
+        ("[sampling]\nrules = 1", 2, "sampling.rules must be an array of tables, not 1"),
+        ("[sampling]\nrules = [{nmae = 'a'}]", 2, "sampling.rules, rule 1: nmae is no condition: did you mean name?"),
+        (f"{RULES}[[sampling.rules]]\nname = 'b'\n", 8, "sampling.rules, rule 2 says no keep: how much of such"),
+        (f"{RULES}[[ sampling.rules ]]\n\nkepe = 1\n", 10, "sampling.rules, rule 2: kepe is no condition: did you"),
+        (f"{RULES}[[sampling.rules]]\nkeep = 2\n[store]\n", 9, "sampling.rules, rule 2: keep must be a ratio from"),
         ("[redaction.patterns]\na = 1", 1, "redaction.patterns must be a table of names and regular expressions"),
         ("[redaction]\n'patterns'.a = '('", 2, "redaction pattern 'a' is not a regular expression"),
     ],
@@ -131,6 +166,9 @@ def test_a_mistake_in_the_file_is_one_line_with_its_place(text: str, line: int, 
         ("TRACEVIEW_REDACTION_ENABLED", "no", 'TRACEVIEW_REDACTION_ENABLED must be true or false, not "no"'),
         ("TRACEVIEW_REDACTION_PATTERNS", "{", "TRACEVIEW_REDACTION_PATTERNS must be a JSON object, not '{'"),
         ("TRACEVIEW_REDACTION_PATTERNS", '{"a": "("}', "TRACEVIEW_REDACTION_PATTERNS: redaction pattern 'a' is not"),
+        ("TRACEVIEW_SAMPLING_RULES", "[", "TRACEVIEW_SAMPLING_RULES must be a JSON array, not '['"),
+        ("TRACEVIEW_SAMPLING_RULES", '["a"]', "TRACEVIEW_SAMPLING_RULES must be an array of tables, not"),
+        ("TRACEVIEW_SAMPLING_RULES", '[{"keep": "x"}]', "TRACEVIEW_SAMPLING_RULES: sampling.rules, rule 1: keep must"),
         ("TRACEVIEW_REDACTION_EMAIL", "1", "TRACEVIEW_REDACTION_EMAIL is not a setting: did you mean TRACEVIEW_REDAC"),
     ],
 )
