@@ -105,7 +105,7 @@ class Judging:
             return False
         if verdict.window is not None and self._is_within(verdict.window, verdict.most):
             # For good: judged again, after a late span, it would count twice.
-            self._connection.execute("UPDATE trace SET pinned = 1 WHERE trace_no = ?", (trace_no,))
+            pin(self._connection, [trace.trace_id])
             return False
         self._add(f"out_spans:{verdict.rule}", trace.spans)
         if earlier is None:
@@ -189,6 +189,12 @@ def decide(connection: sqlite3.Connection, trace_ids: Iterable[bytes], rule: str
     """Remembers what is to become of spans of these traces that come later: None keeps them."""
     connection.executemany(_DECIDE, [(trace_id, rule) for trace_id in trace_ids])
     connection.execute("DELETE FROM decision WHERE number <= (SELECT max(number) FROM decision) - ?", (_REMEMBERED,))
+
+
+def pin(connection: sqlite3.Connection, trace_ids: Iterable[bytes]) -> None:
+    """Keeps these traces from being judged, also those that are yet to come."""
+    sql = "UPDATE trace SET pinned = 1 WHERE trace_id = ?"
+    decide(connection, [each for each in trace_ids if not connection.execute(sql, (each,)).rowcount], None)
 
 
 def rule_of(connection: sqlite3.Connection, trace_id: bytes) -> str | None:

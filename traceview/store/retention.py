@@ -32,7 +32,9 @@ _FREE_SHARE: Final = 10
 # OpenTelemetry reports spans when they end, hence the root last: without one, a trace may still be running.
 _ROOT_TO_COME_NS: Final = 3600 * 10**9
 
-_DOUBTS: Final = "SELECT value FROM meta WHERE key >= 'doubt:' AND key < 'doubt;' LIMIT 1"
+_DOUBTS: Final = "SELECT {} FROM meta WHERE key >= 'doubt:' AND key < 'doubt;' LIMIT 1"
+# Traces that share a block often go together: it is looked at once, not for each of them.
+_MANY_DOUBTS: Final = 64
 _OLDEST: Final = (
     "SELECT trace_no FROM trace WHERE running = 0 AND (NOT root_orphan OR last_ns < ?){}"
     " ORDER BY start_ns, trace_no LIMIT 1"
@@ -72,7 +74,7 @@ class Forgetting:
     `packer` is the writer's too: the block it still fills is closed where some of it is forgotten, or it would be
     written again with that.
 
-    Call `choose()` only when `leftovers()` has nothing more to do.
+    Call `begin()` only when `finish()` has nothing more to do, and `choose()` when `free()` has not.
     """
 
     def __init__(self, connection: sqlite3.Connection, totals: dict[str, int], packer: BlockPacker) -> None:
@@ -80,6 +82,8 @@ class Forgetting:
         self._totals = totals
         self._packer = packer
         self._deadline = time.perf_counter() + _SLICE_S
+        self._doubts = int(connection.execute(_DOUBTS.format("count(*)")).fetchone()[0])
+        self._crowded = False
 
     @property
     def in_time(self) -> bool:
@@ -108,20 +112,31 @@ class Forgetting:
         note(self._connection, "last_trace", last_trace)
         note(self._connection, "last_block", self._packer.mark())
 
-    def leftovers(self) -> bool:
+    @property
+    def crowded(self) -> bool:
+        """Whether so many blocks are in doubt that `free()` should have its turn."""
+        self._crowded = self._doubts >= _MANY_DOUBTS or (self._crowded and self._doubts > 0)
+        return self._crowded
+
+    def finish(self) -> bool:
         """Deletes some of what is left of the trace being forgotten; False when nothing is."""
         trace_no = self._noted("forgetting")
-        if trace_no:
-            drops = (self._drop_parts, self._drop_spans, self._drop_pieces, self._drop_events)
-            if not any(drop(trace_no) for drop in drops):
-                note(self._connection, "forgetting", 0)
-            return True
-        doubt = self._connection.execute(_DOUBTS).fetchone()
+        if not trace_no:
+            return False
+        drops = (self._drop_parts, self._drop_spans, self._drop_pieces, self._drop_events)
+        if not any(drop(trace_no) for drop in drops):
+            note(self._connection, "forgetting", 0)
+        return True
+
+    def free(self) -> bool:
+        """Deletes a block in doubt, unless it is still needed; False when there is none."""
+        doubt = self._connection.execute(_DOUBTS.format("value")).fetchone()
         if doubt is None:
             return False
         if not self._is_needed(doubt[0]):
             self._connection.execute("DELETE FROM payload_block WHERE block_no = ?", (doubt[0],))
         self._connection.execute("DELETE FROM meta WHERE key = ?", (f"doubt:{doubt[0]}",))
+        self._doubts -= 1
         return True
 
     def give_back(self) -> bool:
@@ -173,7 +188,8 @@ class Forgetting:
         if self._packer.mark() in blocks:
             self._packer.restore(self._packer.mark())
         rows = [(f"doubt:{block}", block) for block in blocks]
-        self._connection.executemany("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", rows)
+        made = self._connection.executemany("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", rows)
+        self._doubts += max(0, made.rowcount)
 
     def _is_needed(self, block: int) -> bool:
         row = self._connection.execute("SELECT data FROM payload_block WHERE block_no = ?", (block,)).fetchone()

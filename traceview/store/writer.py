@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,7 +17,7 @@ from traceview.store.blocks import BlockPacker
 from traceview.store.driver import driver_error
 from traceview.store.encoding import clean_part, clean_text, encode
 from traceview.store.errors import StoreError, explain, is_environment, is_full, is_uncertain
-from traceview.store.judging import Judging, Sampling, decide, sampled_out, stop_judging
+from traceview.store.judging import Judging, Sampling, pin, sampled_out, stop_judging
 from traceview.store.opening import Durability, Journal, open_writable, set_quota
 from traceview.store.pieces import Pieces
 from traceview.store.retention import Forgetting, Limits, noted
@@ -278,10 +279,11 @@ class StoreWriter:
         return more
 
     def _forget_some(self, forgetting: Forgetting, judging: Judging | None, limits: Limits, now_ns: int) -> bool:
-        if forgetting.leftovers():
+        if forgetting.finish():
             return True
-        if judging is not None and judging.step(lambda trace_no: forgetting.begin(trace_no, self._next_trace - 1)):
-            self._any_decided = True
+        if judging is not None and not forgetting.crowded and judging.step(partial(self._leave_out, forgetting)):
+            return True
+        if forgetting.free():
             return True
         trace_no = forgetting.choose(limits, now_ns)
         if trace_no is None:
@@ -289,15 +291,13 @@ class StoreWriter:
         forgetting.begin(trace_no, self._next_trace - 1)
         return True
 
+    def _leave_out(self, forgetting: Forgetting, trace_no: int) -> None:
+        self._any_decided = True
+        forgetting.begin(trace_no, self._next_trace - 1)
+
     def _pin(self, trace_ids: Sequence[bytes]) -> int:
-        connection, absent = self._open(), []
-        for trace_id in trace_ids:
-            sql = "UPDATE trace SET pinned = 1 WHERE trace_id = ?"
-            if not connection.execute(sql, (trace_id,)).rowcount:
-                absent.append(trace_id)
-        if absent:
-            decide(connection, absent, None)
-            self._any_decided = True
+        pin(self._open(), trace_ids)
+        self._any_decided = True
         return len(trace_ids)
 
     def _batch(self, source: SourceState | None, now_ns: int) -> Batch:
