@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import time
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.importer import Importer
 from traceview_agent.instance import AlreadyRunningError, locks_for, write_agent_file
 from traceview_agent.intake import Intake
+from traceview_agent.keeping import keep
 from traceview_agent.meters import Meters
 from traceview_agent.opening import NotOpened
 from traceview_agent.options import Options
@@ -68,6 +70,7 @@ class Daemon:
         self._takeover = Takeover(places.spool, self._intake, self._redaction, letters)
         self._importer = Importer(self._intake, self._redaction, places.store)
         verbs = {"status": self._obey_status, "stop": self._obey_stop, "import": self._importer.obey}
+        verbs["keep"] = partial(keep, self._intake)
         self._control = ControlServer(places, verbs)
         self._stop_asked = asyncio.Event()
         self._started = contextlib.AsyncExitStack()
@@ -154,6 +157,7 @@ class Daemon:
             receivers=tuple(way.receiver for way in self._ways),
             problem=self._problem(),
             absent=absent_ways(),
+            sampling=self._options.sampling is not None and self._options.sampling.leaves_something_out,
             sampled_out=self._writer.sampled_out,
         )
 

@@ -203,7 +203,8 @@ class Writer:
             return [(load, Stored(upto, rejected=len(load.parts))) for load in loads]
         self._meters.add_commit(time.perf_counter() - began)
         for load, count in zip(loads, finished, strict=True):
-            self._meters.add_stored(load.receiver, count, load.dropped)
+            if load.parts or load.dropped:
+                self._meters.add_stored(load.receiver, count, load.dropped)
         return [(load, Stored(upto)) for load in loads]
 
     def _take_over(self, writer: StoreWriter, load: Load) -> Outcome:

@@ -44,7 +44,7 @@ def test_the_socket_is_private(daemon: Any) -> None:
 
 
 def test_an_unknown_verb_is_answered_with_the_known_ones(daemon: Any) -> None:
-    with pytest.raises(control.AgentError, match="import, status, stop"):
+    with pytest.raises(control.AgentError, match="import, keep, status, stop"):
         control.ask(find_places(), "dance")
 
 

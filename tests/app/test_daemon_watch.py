@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from pytestqt.qtbot import QtBot
 from traceview.app.daemon import DaemonWatch
 from traceview.protocol.control import AgentError, AgentStatus, ask
 from traceview.protocol.places import Places, find_places
+from traceview.store import StoreReader
+from traceview.testing import build_trace
 
 Said = list[tuple[AgentStatus | None, str]]
 
@@ -75,3 +79,55 @@ def test_why_the_start_failed_is_not_drowned_by_its_not_running(
 
 def test_a_watch_that_never_started_can_be_closed(places: Places) -> None:
     DaemonWatch(places).close()
+
+
+def test_a_run_that_is_looked_into_is_kept_where_rules_are_in_force(places: Places, qtbot: QtBot) -> None:
+    places.config.write_text("[sampling]\nratio = 0.0\nsettle = '0s'\n")
+    watch, said = _watch(places, start_daemon=True)
+    mine, other = bytes.fromhex("11" * 16), bytes.fromhex("22" * 16)
+    watch.keep(mine)  # before there is a daemon
+    watch.start()
+    qtbot.waitUntil(lambda: bool(said), timeout=20_000)
+    status = said[0][0]
+    assert status is not None
+    assert status.sampling
+    qtbot.waitUntil(lambda: watch._kept == {mine})
+    watch.keep(other)
+    watch.keep(mine)
+    qtbot.waitUntil(lambda: watch._kept == {mine, other})
+    runs = [build_trace("a > b", trace=name).parts for name in ("one", "two", "three")]
+    with pytest.raises(AgentError, match="32 hex digits"):
+        ask(places, "keep", trace="11")
+    spans = [
+        {"trace_id": trace_id.hex(), "span_id": part.span_id.hex(), "start_ns": part.start_ns, "end_ns": part.end_ns}
+        for trace_id, parts in zip((mine, other, bytes.fromhex("33" * 16)), runs, strict=True)
+        for part in parts
+    ]
+    url = next(way.address for way in status.receivers if way.name == "otlp-http")
+    request = urllib.request.Request(
+        f"{url}/api/v1/spans/batch", json.dumps(spans).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+    qtbot.waitUntil(lambda: bool(said[-1][0] and said[-1][0].sampled_out), timeout=10_000)
+    reader = StoreReader(places.store)
+    assert {found.trace_id for found in reader.traces()} == {mine, other}
+    reader.close()
+    watch.close()
+
+
+def test_without_rules_nothing_is_asked_to_be_kept(places: Places, qtbot: QtBot) -> None:
+    watch, said = _watch(places, start_daemon=True)
+    watch.keep(bytes(16))
+    watch.start()
+    qtbot.waitUntil(lambda: bool(said), timeout=20_000)
+    qtbot.waitUntil(lambda: not watch._to_keep)
+    assert not watch._kept
+    watch.close()
+
+
+def test_what_cannot_be_kept_yet_is_asked_again(places: Places, qtbot: QtBot) -> None:
+    watch, _ = _watch(places, start_daemon=False)
+    watch.keep(bytes(16))
+    watch._keep(True)  # no daemon answers
+    assert watch._to_keep == {bytes(16)}
+    watch.close()

@@ -131,3 +131,21 @@ def test_a_run_that_is_gone_makes_room_for_the_newest(
         log.unlink()
     (home / "new.db").replace(home / "traces.db")
     qtbot.waitUntil(lambda: _open_name(services) == "three")
+
+
+def test_a_run_that_is_picked_or_looked_into_is_told_one_that_opens_by_itself_is_not(
+    writer: StoreWriter, services: Services, qtbot: QtBot
+) -> None:
+    told: list[bytes] = []
+    services.navigator.looked_into.connect(told.append)
+    writer.apply([*_trace("one").parts, *_trace("two", 1).parts])
+    qtbot.waitUntil(lambda: _open_name(services) == "two")
+    assert told == []
+    services.selection.select_span(_trace("two").parts[1].span_id)
+    assert told == [_trace("two").trace_id]
+    services.navigator.pick(_trace("one").trace_id)
+    assert told[1:] == [_trace("one").trace_id]
+    services.navigator.wait_for(_trace("three").trace_id)
+    writer.apply(_trace("three", 2).parts)
+    qtbot.waitUntil(lambda: _open_name(services) == "three")
+    assert told[2:] == [_trace("three").trace_id]

@@ -1,4 +1,4 @@
-"""Watches over the daemon from the window: starts one if none runs, asks it every second how it is."""
+"""Watches over the daemon from the window: starts one if none runs, asks how it is, has runs kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 from PySide6.QtCore import QObject, Signal
 
-from traceview.protocol.control import AgentError, AgentStatus, ensure_agent, status
+from traceview.protocol.control import AgentError, AgentStatus, ask, ensure_agent, status
 from traceview.protocol.places import Places
 
 _log = logging.getLogger(__name__)
@@ -16,6 +16,8 @@ _POLL_S = 1.0
 
 class DaemonWatch(QObject):
     """Asks on a thread of its own. `start()` begins, `start_daemon()` tries to start one; `close()` is safe twice.
+
+    `keep()` has a run spared by the daemon's sampling rules, where there are any.
 
     Signals:
         status_changed(AgentStatus | None, str): how the daemon is, or None and why nothing is known of it.
@@ -30,6 +32,8 @@ class DaemonWatch(QObject):
         self._closed = False
         self._must_start = start_daemon
         self._said: tuple[AgentStatus | None, str] | None = None
+        self._to_keep: set[bytes] = set()
+        self._kept: set[bytes] = set()
         # Starting a daemon may take seconds; it must not hold up the end of the window.
         self._thread = threading.Thread(target=self._work, name="traceview-daemon-watch", daemon=True)
 
@@ -42,6 +46,13 @@ class DaemonWatch(QObject):
         with self._condition:
             self._must_start = True
             self._condition.notify()
+
+    def keep(self, trace_id: bytes) -> None:
+        """Has this run of the live store kept, whatever the sampling rules say."""
+        with self._condition:
+            if trace_id not in self._kept:
+                self._to_keep.add(trace_id)
+                self._condition.notify()
 
     def close(self) -> None:
         """Stops asking."""
@@ -64,10 +75,24 @@ class DaemonWatch(QObject):
                 failure = str(error) if must_start or not failure else failure
                 self._tell(None, failure)
             else:
+                self._keep(answer.sampling)
                 self._tell(answer, "")
             with self._condition:
                 if not self._closed and not self._must_start:
                     self._condition.wait(_POLL_S)
+
+    def _keep(self, sampling: bool) -> None:
+        with self._condition:
+            wanted, self._to_keep = self._to_keep, set()
+        for trace_id in wanted if sampling else ():
+            try:
+                ask(self._places, "keep", trace=trace_id.hex())
+            except AgentError as error:
+                _log.debug("a run can't be kept yet: %s", error)
+                with self._condition:
+                    self._to_keep.add(trace_id)
+            else:
+                self._kept.add(trace_id)
 
     def _tell(self, answer: AgentStatus | None, failure: str) -> None:
         if not self._closed and (answer, failure) != self._said:

@@ -19,12 +19,14 @@ class Navigator(QObject):
         loaded(): the source's traces have been read to the end.
         chosen(object, bool): this trace (bytes or None) is the open one; whether the user picked it just now.
         following_changed(bool): whether each new run is opened.
+        looked_into(bytes): the user picked this trace of the live store, or a span in it: it should stay.
     """
 
     source_changed = Signal(object)
     loaded = Signal()
     chosen = Signal(object, bool)
     following_changed = Signal(bool)
+    looked_into = Signal(object)
 
     def __init__(
         self, tail: Tail, source: Source, model: TraceListModel, filters: Filters, selection: Selection
@@ -41,8 +43,7 @@ class Navigator(QObject):
         self._loaded = False
         tail.traces_read.connect(self._take_traces)
         tail.run_read.connect(self._take_run)
-        # Who looks into a run does not want another one in its place.
-        selection.span_selected.connect(lambda span_id: self.follow(False) if span_id is not None else None)
+        selection.span_selected.connect(self._look_into)
 
     @property
     def trace_id(self) -> bytes | None:
@@ -63,6 +64,7 @@ class Navigator(QObject):
         """Opens the run that the user chose; new runs no longer take its place."""
         self.follow(False)
         self._want(trace_id, picked=True)
+        self._hold()
 
     def wait_for(self, trace_id: bytes) -> None:
         """Opens this trace as soon as it is there (given on the command line)."""
@@ -115,10 +117,20 @@ class Navigator(QObject):
             if self._model.find(self._waiting_for) is not None:
                 self._want(self._waiting_for, picked=False)
                 self._waiting_for = None
+                self._hold()
             return
         newest = self._model.newest()
         if newest is not None and (self._following or self._wanted is None):
             self._want(newest.trace_id, picked=False)
+
+    def _look_into(self, span_id: bytes | None) -> None:
+        if span_id is not None:
+            self.follow(False)  # nobody wants another run in place of this one
+            self._hold()
+
+    def _hold(self) -> None:
+        if self.source.live and self._wanted is not None:
+            self.looked_into.emit(self._wanted)
 
     def _want(self, trace_id: bytes | None, *, picked: bool) -> None:
         if trace_id != self._wanted:

@@ -56,6 +56,9 @@ def make_services(
     first = source or sources.live
     selection, filters, model = Selection(), Filters(), TraceListModel()
     tail = Tail(first)
+    navigator = Navigator(tail, first, model, filters, selection)
+    daemon = DaemonWatch(places, start_daemon=start_daemon)
+    navigator.looked_into.connect(daemon.keep)
     return Services(
         places=places,
         settings=settings,
@@ -64,8 +67,8 @@ def make_services(
         model=model,
         sources=sources,
         tail=tail,
-        navigator=Navigator(tail, first, model, filters, selection),
-        daemon=DaemonWatch(places, start_daemon=start_daemon),
+        navigator=navigator,
+        daemon=daemon,
         jobs=Jobs(),
         payloads=RunPayloads(),
     )

@@ -1,4 +1,4 @@
-"""Asking the daemon for its status, to stop, or to import a file: one JSON line each way over a private socket.
+"""Asking the daemon for its status, to stop, to import a file, to keep a run: one JSON line each way, a private socket.
 
 The daemon listens on a Unix socket in the runtime folder; where the platform has none, on a loopback port written, with
 a token, to `agent.json`.
@@ -32,7 +32,8 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the daemon says of itself. `spans_per_second` is the mean over the last five seconds.
 
     `redacted` counts the secrets that were taken out of spans; `absent` names ways in that are not installed;
-    `sampled_out` counts what sampling rules have left out of the store since there is one.
+    `sampled_out` counts what sampling rules have left out of the store since there is one, `sampling` says whether any
+    are in force.
     """
 
     pid: int
@@ -49,6 +50,7 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
     redacted: int = 0
     absent: tuple[str, ...] = ()
+    sampling: bool = False
     sampled_out: tuple[SampledOut, ...] = ()
 
 

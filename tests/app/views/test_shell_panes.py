@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from traceview.analysis.steps import find_moments
 from traceview.analysis.tree import build_tree
+from traceview.app.controls import plain_tooltip
 from traceview.app.state.open_run import OpenRun, Source
 from traceview.app.state.selection import Selection
 from traceview.app.theme import theme
@@ -29,6 +30,7 @@ from traceview.app.views.status_line import StatusLine, otlp_address, zone_text
 from traceview.app.views.trace_header import TraceHeader
 from traceview.protocol.control import AgentStatus, Receiver
 from traceview.protocol.records import Status, TraceSummary
+from traceview.protocol.sampling import SampledOut
 from traceview.testing import START_NS, build_trace
 
 MakeSummary = Callable[..., TraceSummary]
@@ -261,6 +263,24 @@ def test_the_status_line_says_how_the_daemon_is(qtbot: QtBot) -> None:
     assert line.grab().toImage() != calm
     line.resize(240, 24)
     line.grab()
+
+
+def test_the_status_line_says_what_sampling_left_out_and_why(qtbot: QtBot) -> None:
+    line = StatusLine()
+    qtbot.addWidget(line)
+    out = (SampledOut("ratio", 1_200, 9_000), SampledOut("name=noise* <b>", 34, 70))
+    line.set_status(msgspec.structs.replace(UP, sampling=True, sampled_out=out), "")
+    assert line.texts()[3] == "1,234 runs sampled out"
+    said = "1,234 runs left out once they had ended, by [sampling] in config.toml:"
+    assert line.toolTip() == plain_tooltip(f"{said}\n• 1,200 by ratio\n• 34 by name=noise* <b>")
+    many = tuple(SampledOut(f"name={number}", 1, 1) for number in range(15))
+    line.set_status(msgspec.structs.replace(UP, sampled_out=many), "")
+    assert "by rules that are no longer in force" in line.toolTip()
+    assert "and 3 other rules" in line.toolTip()
+    line.set_status(msgspec.structs.replace(UP, sampled_out=many[:1]), "")
+    assert line.texts()[3] == "1 run sampled out"
+    line.set_status(UP, "")
+    assert line.toolTip() == ""
 
 
 def test_a_daemon_that_is_down_can_be_started_from_the_line(qtbot: QtBot) -> None:

@@ -16,15 +16,17 @@ from traceview.app.theme import STATUS_BAR, Theme, theme, ui_font
 from traceview.protocol.control import AgentStatus
 
 _GAP = 24
+_MOST_RULES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class StatusItem:
-    """One piece of the line: `mood` is "", "ok", "warning" or "error"; `dot` puts a dot before it."""
+    """One piece of the line: `mood` is "", "ok", "warning" or "error"; `dot` puts a dot before it, `tip` says more."""
 
     text: str
     mood: str = ""
     dot: bool = False
+    tip: str = ""
 
 
 def daemon_items(status: AgentStatus | None, error: str) -> list[StatusItem]:
@@ -37,10 +39,24 @@ def daemon_items(status: AgentStatus | None, error: str) -> list[StatusItem]:
     items += [StatusItem(item.error, "warning") for item in status.receivers if item.error]
     items.append(StatusItem(f"{status.spans_per_second:,.0f} spans/s"))
     items.append(StatusItem(f"Store {bytes_text(status.store_bytes)}"))
+    if status.sampled_out:
+        items.append(_sampled_out(status))
     if status.rejected:
         items.append(StatusItem(f"{status.rejected:,} spans rejected", "warning"))
     lost = StatusItem(f"{status.dropped:,} spans dropped", "warning") if status.dropped else StatusItem("No gaps")
     return [*items, lost]
+
+
+def _sampled_out(status: AgentStatus) -> StatusItem:
+    """How many runs are not there since rules left them out, and by which rules."""
+    count = sum(each.traces for each in status.sampled_out)
+    runs = f"{count:,} run{'' if count == 1 else 's'}"
+    by_rule = [f"• {each.traces:,} by {each.rule}" for each in status.sampled_out[:_MOST_RULES]]
+    if len(status.sampled_out) > _MOST_RULES:
+        by_rule.append(f"• and {len(status.sampled_out) - _MOST_RULES} other rules")
+    where = "[sampling] in config.toml" if status.sampling else "rules that are no longer in force"
+    told = [f"{runs} left out once they had ended, by {where}:", *by_rule]
+    return StatusItem(f"{runs} sampled out", tip="\n".join(told))
 
 
 def otlp_address(status: AgentStatus | None) -> str | None:
@@ -124,7 +140,8 @@ class StatusLine(QWidget):
         self._place_link()
         text = "\n".join(self.texts())
         self.setAccessibleDescription(text)
-        self.setToolTip(plain_tooltip("\n".join(item.text for item in self._items if item.mood in _LOUD)))
+        told = [item.tip or item.text for item in self._items if item.mood in _LOUD or item.tip]
+        self.setToolTip(plain_tooltip("\n".join(told)))
         self.update()
 
     def _place_link(self) -> None:
