@@ -204,6 +204,8 @@ def _as_store(file: Path) -> Iterator[Path]:
 
 def _find(reader: StoreReader, wanted: str) -> TraceSummary:
     found = reader.traces(limit=1) if wanted == "latest" else reader.find(wanted)
+    if not found and (rule := reader.left_out_by(wanted)) is not None:
+        raise _Failure(f"trace {wanted!r} is not here: the sampling rule {rule!r} left it out", 1)
     if not found:
         raise _Failure(f"no trace {wanted!r} in {reader.path} (see `traceview list`)", 1)
     if len(found) > 1 and found[0].name != wanted and wanted != "latest":

@@ -153,7 +153,9 @@ def _trace_id(text: str) -> bytes:
 def _find(reader: StoreReader, trace_id: bytes) -> TraceSummary:
     trace = reader.trace(trace_id)
     if trace is None:
-        raise Refused(404, "unsupported", f"there is no trace {trace_id.hex()}")
+        rule = reader.left_out_by(trace_id.hex())
+        why = "" if rule is None else f": the sampling rule {rule!r} left it out"
+        raise Refused(404, "unsupported", f"there is no trace {trace_id.hex()}{why}")
     if trace.spans > MOST_SPANS:
         message = f"the trace has {trace.spans} spans, more than {MOST_SPANS}: use `traceview export {trace_id.hex()}`"
         raise Refused(413, "too-large", message)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,13 +31,17 @@ from traceview.store.driver import driver
 from traceview.testing import BuiltTrace, build_trace
 from traceview_agent import upkeep
 from traceview_agent.__main__ import main
+from traceview_agent.control_server import Refused
 from traceview_agent.durations import nanoseconds
+from traceview_agent.intake import Intake, Unstored
+from traceview_agent.keeping import keep
 from traceview_agent.quiet import Quiet
 from traceview_agent.sampling import Policy, RuleMistake
 from traceview_agent.sampling_settings import SamplingSettings
 
 S = 10**9
 LOW, HIGH = bytes(16), b"\xff" * 16
+TRACEVIEW = [str(Path(sys.executable).with_name("traceview"))]
 AGENT = [sys.executable, "-P", "-m", "traceview_agent"]
 
 
@@ -367,6 +373,41 @@ def test_imported_runs_are_never_left_out(
     reader.close()
 
 
+def test_what_someone_looks_into_is_kept(
+    start_daemon: Callable[..., Any], program: Any, until: Callable[..., Any], quick: None
+) -> None:
+    daemon = start_daemon(sampling=policy(ratio=0, settle="300ms"))
+    assert daemon.status.sampling
+    program.batch(1, [*run_of("looked at").parts, *run_of("passed by").parts])
+    program.acknowledged(1)
+    trace_id = run_of("looked at").trace_id.hex()
+    assert control.ask(daemon.places, "keep", trace=trace_id) == {"trace": trace_id}
+    until(lambda: names() == ["looked at"])
+    until(lambda: daemon.status.sampled_out == (SampledOut("ratio", 1, 3),))
+    assert names() == ["looked at"]
+    for wrong in ({}, {"trace": 1}, {"trace": "AB" * 16}, {"trace": "ab"}):
+        with pytest.raises(AgentError, match="keep wants a trace"):
+            control.ask(daemon.places, "keep", **wrong)
+
+
+def test_keep_is_refused_by_a_daemon_that_stops() -> None:
+    intake = Intake()
+
+    async def run() -> None:
+        asked = asyncio.create_task(keep(intake, {"trace": "ab" * 16}))
+        await asyncio.sleep(0)
+        (load,) = intake.take(1)
+        load.done(Unstored("the daemon stops"))
+        load.done(Unstored("the daemon stops"))
+        with pytest.raises(Refused, match="stops"):
+            await asked
+        intake.close()
+        with pytest.raises(Refused, match="behind or stops"):
+            await keep(intake, {"trace": "ab" * 16})
+
+    asyncio.run(run())
+
+
 def test_the_count_survives_restarts_and_is_told_without_rules_too(
     start_daemon: Callable[..., Any], program: Any, until: Callable[..., Any], quick: None
 ) -> None:
@@ -453,6 +494,16 @@ def test_our_sdk_and_rules_in_the_file(
     assert "  sampling   18 runs (54 spans) left out of the store so far (ratio: 18)\n" in capsys.readouterr().out
     assert main(["status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sampled_out"] == [{"rule": "ratio", "traces": 18, "spans": 54}]
+    gone = _ask(find_places().store, "SELECT trace_id FROM decision LIMIT 1")[0][0].hex()
+    shown = subprocess.run([*TRACEVIEW, "show", gone[:20]], capture_output=True, text=True, timeout=30)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert f"trace {gone[:20]!r} is not here: the sampling rule 'ratio' left it out" in shown.stderr
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{_url()}/api/v1/traces/{gone}", timeout=10)
+    assert refused.value.code == 404
+    said = json.loads(refused.value.read())
+    assert said == {"error": f"there is no trace {gone}: the sampling rule 'ratio' left it out"}
+    refused.value.close()
     assert main(["config"]) == 0
     assert '[{"tag": "dear", "keep": 1.0}]' in capsys.readouterr().out
 
@@ -487,7 +538,6 @@ def test_a_kill_between_decision_and_forgetting_leaves_nothing_half_done(
 
 def _send(parts: list[SpanPart]) -> None:
     """By OTLP's sibling for plain JSON: committed when it returns."""
-    url = next(way.address for way in control.status(find_places()).receivers if way.name == "otlp-http")
     body = json.dumps(
         [
             {
@@ -502,10 +552,14 @@ def _send(parts: list[SpanPart]) -> None:
         ]
     ).encode()
     request = urllib.request.Request(
-        f"{url}/api/v1/spans/batch", body, {"Content-Type": "application/json"}, method="POST"
+        f"{_url()}/api/v1/spans/batch", body, {"Content-Type": "application/json"}, method="POST"
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.status == 200
+
+
+def _url() -> str:
+    return next(way.address for way in control.status(find_places()).receivers if way.name == "otlp-http")
 
 
 def _ask(store: Path, sql: str) -> list[Any]:

@@ -224,6 +224,18 @@ def test_kinds_can_be_asked_for(store: Any) -> None:
     assert names(store) == ["t1"]
 
 
+def test_a_reader_can_tell_where_a_trace_went(store: Any) -> None:
+    sample(store.writer, Judged())
+    store.apply(part(1), part(2))
+    store.writer.pin([part(3).trace_id])
+    sample(store.writer, Judged("t1"))
+    reader = store.reader()
+    assert reader.left_out_by(part(1).trace_id.hex()) == reader.left_out_by(part(1).trace_id.hex()[:32]) == "name"
+    assert [reader.left_out_by(text) for text in (part(2).trace_id.hex(), part(3).trace_id.hex(), "t1", "")] == [
+        None
+    ] * 4
+
+
 def test_only_the_newest_left_out_are_remembered(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("traceview.store.judging._REMEMBERED", 3)
     judge = Judged(*(f"t{number}" for number in range(1, 9)))

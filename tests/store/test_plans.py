@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from traceview.protocol.records import Event, SpanPart
+from traceview.store import Limits, Sampling, Verdict
 from traceview.testing import build_trace
 
 BUILT = build_trace("a > (b:llm > c:llm, d~)")
@@ -76,3 +78,26 @@ def test_the_writer_searches(store):
     assert any("span_open (source_no=?)" in plan for plan in plans.values())
     (plan,) = plans_of(writer._connection, writer.open_sessions).values()
     assert "span_open (source_no=?)" in plan
+
+
+def test_sampling_searches(store):
+    def judge(trace, earlier, has_kind):
+        return Verdict("tools" if has_kind("tool") else "all", 1, 0)
+
+    def work() -> None:
+        store.writer.pin([bytes(16)])
+        while store.writer.tidy(Limits(), Sampling(judge, 2**62, 2**62)):
+            pass
+
+    work()
+    store.apply(*BUILT.parts[:3], STATE)
+    store.apply(msgspec.structs.replace(BUILT.parts[3], end_ns=BUILT.parts[3].start_ns))
+    plans = plans_of(store.writer._connection, work)
+    assert not store.reader().traces()
+    walked = {statement for statement, plan in plans.items() if "SCAN" in plan.replace("SCAN (subquery", "")}
+    assert walked == {"SELECT key, value FROM meta"} & walked
+    assert any("trace_by_change (change>? AND change<?)" in plan for plan in plans.values()), plans
+    assert not any("TEMP B-TREE" in plan for plan in plans.values()), plans
+    store.apply(*BUILT.parts)
+    plans = plans_of(store.writer._connection, lambda: store.apply(build_trace("b", trace="b").parts[0]))
+    assert any(plan.startswith("SEARCH decision") and "(trace_id=?)" in plan for plan in plans.values())

@@ -113,6 +113,13 @@ class StoreReader:
             condition += " OR trace_id BETWEEN ? AND ?"
         return self._summaries(_SUMMARIES + condition + _NEWEST_FIRST, (*values, *(bounds or ())))
 
+    def left_out_by(self, text: str) -> str | None:
+        """The sampling rule that left out a trace whose id starts with this hex text; None where none is remembered."""
+        bounds = _id_range(text)
+        sql = "SELECT rule FROM decision WHERE trace_id BETWEEN ? AND ? AND rule IS NOT NULL LIMIT 1"
+        rows = self._rows(sql, bounds) if bounds is not None else []
+        return str(rows[0][0]) if rows else None
+
     def spans(self, trace_id: bytes, *, changed_after: int = 0) -> list[SpanRow]:
         """The spans of a trace (those with a change number above `changed_after`), in no order."""
         number = self._number(trace_id)
