@@ -1,4 +1,7 @@
-"""The sampling policy: says of a trace that has ended whether it is kept, and by which rule it is not."""
+"""The sampling policy: says of a trace that has ended whether it is kept, and by which rule it is not.
+
+The store asks about none that is running, was interrupted, or is pinned.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from traceview.protocol.records import Status, TraceSummary
+from traceview.protocol.records import TraceSummary
 from traceview.protocol.sampling import keeps
 from traceview.store import Verdict
 from traceview_agent.durations import nanoseconds
@@ -60,7 +63,7 @@ class Policy:
         return _KEPT if self._per_second is None else _limited(trace.start_ns, self._per_second)
 
     def _is_always_kept(self, trace: TraceSummary) -> bool:
-        if trace.status is Status.INTERRUPTED or (self._keep_errors and (trace.errors or trace.status is Status.ERROR)):
+        if self._keep_errors and trace.errors:
             return True
         return self._slow_ns is not None and (trace.duration_ns or 0) > self._slow_ns
 

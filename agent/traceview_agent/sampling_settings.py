@@ -29,7 +29,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True):
     tag: Pattern = None
     model: Pattern = None
     kind: Annotated[KindName | None, Meta(title="a span kind such as llm or tool")] = None
-    status: Annotated[Literal["ok", "error", "interrupted"] | None, Meta(title='"ok", "error" or "interrupted"')] = None
+    status: Annotated[Literal["ok", "error"] | None, Meta(title='"ok" or "error"')] = None
     cost_above: Annotated[Annotated[float, Meta(ge=0)] | None, Meta(title="a number of USD from 0")] = None
     tokens_above: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(title="a number of tokens from 0")] = None
     slower_than: Annotated[Duration | None, Meta(title=_A_DURATION)] = None
@@ -50,13 +50,13 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True):
     traces_per_second: Annotated[
         Annotated[float, Meta(gt=0, le=1_000_000)] | None,
         Meta(
-            title="a number above 0",
+            title="a number above 0, at most 1000000",
             description="Of what `ratio` keeps, at most so many that started in the same second.",
         ),
     ] = None
     keep_errors: Annotated[
         bool,
-        Meta(title="true or false", description="Keep every trace with an error, whatever else is set."),
+        Meta(title="true or false", description="Keep every trace with a failed span, whatever else is set."),
     ] = True
     keep_slower_than: Annotated[
         Duration | None,

@@ -140,7 +140,11 @@ def test_flags_win_over_the_environment_which_wins_over_the_file() -> None:
         ("[retention]\nmax_traces = 0", 2, "retention.max_traces must be a number from 1, not 0"),
         ("[sampling]\nratio = 1.5", 2, "sampling.ratio must be a ratio from 0 to 1, not 1.5"),
         ("[sampling]\nratoi = 1", 2, "sampling.ratoi is not a setting: did you mean ratio?"),
-        ("[sampling]\ntraces_per_second = 0", 2, "sampling.traces_per_second must be a number above 0, not 0"),
+        (
+            "[sampling]\ntraces_per_second = 0",
+            2,
+            "sampling.traces_per_second must be a number above 0, at most",
+        ),
         ("[sampling]\nsettle = '5'", 2, 'sampling.settle must be a length of time such as "5s" or "200ms", not'),
         ("[sampling]\nrules = 1", 2, "sampling.rules must be an array of tables, not 1"),
         ("[sampling]\nrules = [{nmae = 'a'}]", 2, "sampling.rules, rule 1: nmae is no condition: did you mean name?"),

@@ -106,14 +106,13 @@ def test_it_agrees_with_whoever_sampled_before(trace_id: bytes, ratio: float) ->
     ("given_", "kept"),
     [
         ({"errors": 1}, True),
-        ({"status": Status.ERROR}, True),
-        ({"status": Status.INTERRUPTED}, True),
+        ({"errors": 1, "status": Status.ERROR}, True),
         ({"end_ns": 106 * S}, True),
         ({"end_ns": 105 * S}, False),
         ({}, False),
     ],
 )
-def test_errors_interrupted_and_slow_ones_are_always_kept(given_: dict[str, Any], kept: bool) -> None:
+def test_errors_and_slow_ones_are_always_kept(given_: dict[str, Any], kept: bool) -> None:
     rules = policy(ratio=0, keep_slower_than="5s", rules=[{"name": "*", "keep": 0}])
     assert (verdict(rules, **given_).rule is None) is kept
 
@@ -122,7 +121,6 @@ def test_errors_need_not_be_kept() -> None:
     rules = policy(ratio=0, keep_errors=False, rules=[{"status": "error", "name": "pay*", "keep": 1}])
     assert verdict(rules, status=Status.ERROR, errors=1).rule == "ratio"
     assert verdict(rules, status=Status.ERROR, errors=1, name="pay").rule is None
-    assert verdict(rules, status=Status.INTERRUPTED).rule is None
 
 
 CONDITIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
@@ -133,14 +131,14 @@ CONDITIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({"user": "u"}, {"user": "u"}, {"user": "U"}),
     ({"tag": "be*"}, {"tags": ("x", "beta")}, {"tags": ("x",)}),
     ({"model": "gpt-*"}, {"models": ("claude", "gpt-4o")}, {"models": ("claude",)}),
-    ({"status": "ok"}, {}, {"status": Status.INTERRUPTED}),
+    ({"status": "error"}, {"status": Status.ERROR}, {"errors": 1}),
     ({"cost_above": 0.5}, {"cost_usd": 0.6}, {"cost_usd": 0.5}),
     ({"cost_above": 0}, {"cost_usd": 0.1}, {}),
     ({"tokens_above": 10}, {"input_tokens": 6, "output_tokens": 5}, {"input_tokens": 10}),
     ({"slower_than": "1s"}, {"end_ns": 102 * S}, {}),
     ({"kind": "tool"}, {"kinds": ("tool", "llm")}, {"kinds": ("llm",)}),
     ({"name": "a", "project": "b"}, {"name": "a", "project": "b"}, {"name": "a"}),
-    ({}, {}, {"status": Status.INTERRUPTED}),
+    ({}, {}, {"errors": 1}),
 ]
 
 
@@ -148,7 +146,7 @@ CONDITIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
 def test_a_rule_concerns_what_fits_all_its_conditions(
     conditions: dict[str, Any], fits: dict[str, Any], fails: dict[str, Any]
 ) -> None:
-    rules = policy(rules=[{**conditions, "keep": 0}])
+    rules = policy(rules=[{**conditions, "keep": 0}], keep_errors="status" not in conditions)
     label = " ".join(f"{key}={value}" for key, value in conditions.items()) or "everything"
     assert verdict(rules, **fits) == Verdict(label)
     assert verdict(rules, **fails) == Verdict()
@@ -208,7 +206,7 @@ def test_the_limit_does_not_concern_what_a_rule_or_an_error_keeps() -> None:
         ({"keep": 1, "kind": "tol"}, 'sampling.rules, rule 2: kind must be a span kind such as llm or tool, not "tol"'),
         ({"keep": 1, "slower_than": "5"}, 'sampling.rules, rule 2: slower_than must be a length of time such as "5s"'),
         ({"keep": 1, "name": ""}, "sampling.rules, rule 2: name must be text, where `*` stands for anything"),
-        ({"keep": 1, "status": "running"}, 'sampling.rules, rule 2: status must be "ok", "error" or "interrupted"'),
+        ({"keep": 1, "status": "running"}, 'sampling.rules, rule 2: status must be "ok" or "error", not "running"'),
     ],
 )
 def test_a_rule_that_cannot_be_used_is_told(rule: dict[str, Any], said: str) -> None:
@@ -285,7 +283,7 @@ def run_of(name: str, text: str = "plan > (a:llm, b:tool)") -> BuiltTrace:
 
 
 def lone(trace_of: BuiltTrace, name: str, **more: Any) -> SpanPart:
-    """A span of that trace that was not there before, without a parent."""
+    """A span of that trace that was not there before; by default without a parent."""
     number = name.encode().ljust(8, b"-")[:8]
     return msgspec.structs.replace(trace_of.parts[0], span_id=number, name=name, trace=None, **more)
 
@@ -342,7 +340,8 @@ def test_late_spans_go_too_and_late_errors_stay_marked(
     program.batch(1, [*runs[0].parts, *runs[1].parts])
     program.acknowledged(1)
     until(lambda: names() == [])
-    program.batch(2, [lone(runs[0], "late"), lone(runs[1], "late!", status=Status.ERROR)])
+    child = lone(runs[0], "late", parent_id=runs[0].parts[0].span_id)
+    program.batch(2, [child, lone(runs[1], "late!", status=Status.ERROR)])
     program.acknowledged(2)
     until(lambda: names() == ["late!"])
     reader = StoreReader(find_places().store)

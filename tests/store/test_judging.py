@@ -108,6 +108,20 @@ def test_running_traces_are_judged_when_they_have_ended(store: Any) -> None:
     assert names(store) == []
 
 
+def test_interrupted_traces_are_kept_whatever_else_they_are(store: Any) -> None:
+    judge = Judged("t1", "t2", "t3")
+    sample(store.writer, judge)
+    store.apply(part(1, end=False), session=b"s" * 16, seq=1)
+    store.apply(part(2, status=Status.ERROR), part(2, 2, end=False), session=b"s" * 16, seq=2)
+    store.apply(part(3))
+    sample(store.writer, judge)
+    store.apply(part(3, 2, end=False, parent_id=None), session=b"s" * 16, seq=3)  # late, and cut off
+    store.writer.interrupt(b"s" * 16)
+    sample(store.writer, judge, overdue=EVERYTHING)
+    assert judge.asked == [("t3", None)]
+    assert names(store) == ["t1", "t2", "t3"]
+
+
 def test_a_trace_without_a_root_waits_longer(store: Any) -> None:
     judge = Judged("t1", "t2")
     sample(store.writer, judge)
@@ -135,7 +149,7 @@ def test_a_late_span_of_a_trace_left_out_goes_the_same_way(store: Any) -> None:
     sample(store.writer, judge)
     store.apply(part(1), part(1, 2))
     sample(store.writer, judge)
-    store.apply(part(1, 3, name="late", parent_id=None))
+    store.apply(part(1, 3, name="late"))
     (late,) = store.reader().traces()
     assert late.metadata == {SAMPLED_OUT_KEY: "name"}  # until then it says what it is
     sample(store.writer, judge)

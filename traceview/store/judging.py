@@ -1,5 +1,6 @@
 """Sampling: a policy judges the traces that have ended and been quiet for a while; what it leaves out is forgotten.
 
+Never judged, hence kept, are running and interrupted traces, and those that are pinned.
 Traces are judged in the order of their last change, each once: `judged` in `meta` is how far that went. A trace that
 changes later, by a late span, comes up again. Those whose root has not come wait longer, in a second line
 (`judged_late`). What was left out is counted in `meta` and its id kept in `decision`, so that a late span makes no half
@@ -30,8 +31,11 @@ _REMEMBERED: Final = 100_000
 _SPANS_ASKED: Final = 10_000
 _WINDOWS: Final = 100
 
+# The rest of a trace that was left out never gets its root.
 _NEXT: Final = (
-    "SELECT change, trace_no, root_orphan, running OR pinned FROM trace INDEXED BY trace_by_change"
+    "SELECT change, trace_no, root_orphan AND NOT EXISTS"
+    " (SELECT 1 FROM decision WHERE decision.trace_id = trace.trace_id AND rule IS NOT NULL),"
+    " running OR interrupted OR pinned FROM trace INDEXED BY trace_by_change"
     " WHERE change BETWEEN ? AND ? AND (change > ? OR trace_no > ?) ORDER BY change, trace_no LIMIT ?"
 )
 _SUMMARY: Final = f"SELECT {column_list(SUMMARY_COLUMNS)} FROM trace WHERE trace_no = ?"  # noqa: S608
@@ -157,7 +161,7 @@ class _Line:
         self.moved = True
 
     def concerns(self, row: tuple[Any, ...]) -> bool:
-        """Whether it is to be judged here: it has ended, is not pinned, and has a root or not as this line wants."""
+        """Whether it is to be judged here: it has ended by itself, is not pinned, and has a root as this line wants."""
         return bool(row[2]) == self._orphans and not row[3]
 
     def save(self) -> None:
