@@ -25,7 +25,8 @@ from traceview.protocol import control
 from traceview.protocol.control import AgentError
 from traceview.protocol.places import find_places
 from traceview.protocol.records import SpanPart, Status, TraceSummary
-from traceview.protocol.sampling import SAMPLED_OUT_KEY, SampledOut, keeps
+from traceview.protocol.sampling import SAMPLED_OUT_KEY, SampledOut
+from traceview.sdk.sampling import HeadSampling
 from traceview.store import StoreReader, StoreWriter, Verdict
 from traceview.store.driver import driver
 from traceview.testing import BuiltTrace, build_trace
@@ -97,9 +98,10 @@ def test_the_ratio_decides_by_the_id() -> None:
 
 
 @given(st.binary(min_size=16, max_size=16), st.floats(0, 1))
-def test_it_agrees_with_whoever_sampled_before(trace_id: bytes, ratio: float) -> None:
-    """What a program's SDK keeps by the same ratio (or a lower one), the daemon keeps."""
-    assert (verdict(policy(ratio=ratio), trace_id=trace_id).rule is None) == keeps(trace_id, ratio)
+def test_it_decides_as_a_program_with_the_same_ratio(trace_id: bytes, ratio: float) -> None:
+    kept = HeadSampling(ratio).keeps(trace_id)
+    assert (verdict(policy(ratio=ratio), trace_id=trace_id).rule is None) is kept
+    assert (verdict(policy(rules=[{"keep": ratio}]), trace_id=trace_id).rule is None) is kept
 
 
 @pytest.mark.parametrize(

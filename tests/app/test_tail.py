@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from pytestqt.qtbot import QtBot
 
@@ -14,8 +15,8 @@ from traceview.app.state.open_run import OpenRun, Source
 from traceview.app.tail import Tail, TracesRead
 from traceview.app.wakeup import Alarm, StoreWatch
 from traceview.conventions import facts
-from traceview.protocol.records import Event, SpanPart, Status
-from traceview.store import Limits, StoreWriter
+from traceview.protocol.records import Event, SpanPart, Status, TraceSummary
+from traceview.store import Limits, Sampling, StoreWriter, Verdict
 from traceview.testing import START_NS, BuiltTrace, build_trace
 
 MakeTail = Callable[..., "Heard"]
@@ -36,10 +37,11 @@ class Heard:
 
     def names(self) -> set[str]:
         """The names of all traces told since the last whole list."""
-        names: set[str] = set()
+        names: dict[bytes, str] = {}
         for read in self.traces:
-            names = (set() if read.whole else names) | {trace.name for trace in read.traces}
-        return names
+            names = {} if read.whole else {key: name for key, name in names.items() if key not in read.gone}
+            names |= {trace.trace_id: trace.name for trace in read.traces}
+        return set(names.values())
 
 
 @pytest.fixture
@@ -122,6 +124,42 @@ def test_traces_that_the_store_forgets_leave_the_list(
     assert heard.runs[-1].summary.name == "t0"  # what is shown stays until another run is wanted
     writer.apply(build_trace("a", trace="t5").parts)
     qtbot.waitUntil(lambda: heard.names() == {"t3", "t5"})
+    assert heard.problems == []
+    writer.close()
+
+
+def _sample(writer: StoreWriter, *names: str) -> None:
+    """Has sampling leave out the traces of these names."""
+
+    def judge(trace: TraceSummary, earlier: str | None, has_kind: object) -> Verdict:
+        return Verdict("rule" if earlier or trace.name in names else None)
+
+    while writer.tidy(Limits(), Sampling(judge, 2**62, 0)):
+        pass
+
+
+def test_traces_that_are_sampled_out_leave_the_list_one_by_one(home: Path, tail: MakeTail, qtbot: QtBot) -> None:
+    """Without reading it afresh: with rules in force that would be all the time."""
+    writer = _writer(home)
+    _sample(writer)
+    writer.apply([part for n in range(4) for part in build_trace("a > b", trace=f"t{n}").parts])
+    _sample(writer, "t0")
+    heard = tail()
+    qtbot.waitUntil(lambda: heard.names() == {"t1", "t2", "t3"})
+    writer.apply(build_trace("a > b", trace="t4").parts)
+    late = msgspec.structs.replace(build_trace("a > b", trace="t0").parts[1], name="late")
+    writer.apply([late])
+    qtbot.waitUntil(lambda: heard.names() == {"t1", "t2", "t3", "t4", "late"})
+    _sample(writer, "t4")
+    qtbot.waitUntil(lambda: heard.names() == {"t1", "t2", "t3"})
+    assert [read.whole for read in heard.traces].count(True) == 1
+    assert not any(read.gone for read in heard.traces if read.whole)
+    while writer.tidy(Limits(max_traces=2)):  # retention takes one: that is told by the whole list
+        pass
+    qtbot.waitUntil(lambda: len(heard.names()) == 2, timeout=10_000)
+    assert heard.traces[-1].whole
+    writer.apply(build_trace("a", trace="t6").parts)
+    qtbot.waitUntil(lambda: "t6" in heard.names())
     assert heard.problems == []
     writer.close()
 

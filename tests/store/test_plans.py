@@ -42,6 +42,8 @@ def plans_of(connection, work) -> dict[str, str]:
         (lambda r: r.payload(BUILT.trace_id, b"12345678"), "PRIMARY KEY (trace_no=? AND span_id=?)"),
         (lambda r: r.state_events(BUILT.trace_id), "PRIMARY KEY (trace_no=? AND span_id=?)"),
         (lambda r: r.head(), "PRIMARY KEY (key=?)"),
+        (lambda r: r.left_out_after(3), "INTEGER PRIMARY KEY (rowid>?)"),
+        (lambda r: r.left_out_by("ab"), "(trace_id>? AND trace_id<?)"),
     ],
 )
 def test_readers_search(store, ask, uses):

@@ -99,6 +99,7 @@ class Navigator(QObject):
         if read.whole:
             self._model.replace(read.traces)
         else:
+            self._model.remove(read.gone)
             self._model.update(read.traces)
         if read.complete:
             self._forget_what_is_gone()

@@ -37,7 +37,7 @@ _FIRST_TRACES: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class TracesRead:
-    """Traces of a source that are new or changed; with `whole`, all before them are to be forgotten.
+    """Traces of a source that are new or changed; with `whole`, all before them are to be forgotten, else those `gone`.
 
     `complete` says whether the source has been read to its end.
     """
@@ -46,6 +46,7 @@ class TracesRead:
     traces: tuple[TraceSummary, ...]
     whole: bool
     complete: bool
+    gone: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class _Following:
         self._last_file: tuple[int, int] | None = None
         self._version = -1
         self._list_change = -1
-        self._forgotten = 0
+        self._forgotten = self._decided = 0
         self._reload_at = 0.0
         self._run: RunReader | None = None
         self._asked: bytes | None = None
@@ -226,7 +227,9 @@ class _Following:
 
     def _read_list(self, reader: StoreReader, source: Source) -> bool:
         head, forgotten = reader.head(), reader.forgotten()
+        gone = self._read_gone(reader, forgotten)
         if self._must_reload(forgotten):
+            self._decided = reader.last_decision()
             rest = reader.traces()
             self._tell_list(source, rest, whole=True, complete=True)
             self._forgotten = forgotten
@@ -236,9 +239,10 @@ class _Following:
             self.list_unfinished = False
         elif 0 <= self._list_change <= head:
             rest = reader.traces(changed_after=self._list_change)
-            if rest:
-                self._tell_list(source, rest, whole=False, complete=True)
+            if rest or gone:
+                self._tell_list(source, rest, whole=False, complete=True, gone=gone)
         else:
+            self._decided = reader.last_decision()
             rest = reader.traces(limit=_FIRST_TRACES)
             self.list_unfinished = len(rest) == _FIRST_TRACES
             self._tell_list(source, rest, whole=True, complete=not self.list_unfinished)
@@ -246,11 +250,22 @@ class _Following:
             if self.list_unfinished:
                 self._tail.wait_until_painted()
         self._list_change = head
-        return bool(rest)
+        return bool(rest or gone)
+
+    def _read_gone(self, reader: StoreReader, forgotten: int) -> tuple[bytes, ...]:
+        """The traces that were sampled out since, where those are all that are gone from the store."""
+        if forgotten <= self._forgotten or self._list_change < 0 or self.list_unfinished:
+            return ()
+        found = reader.left_out_after(self._decided)
+        if len(found) < forgotten - self._forgotten:
+            return ()
+        self._decided = found[-1][0]
+        self._forgotten += len(found)
+        return tuple(trace_id for _, trace_id in found)
 
     def _must_reload(self, forgotten: int) -> bool:
         """Whether traces of the list are gone from the store (retention), and it is time to read it afresh."""
-        if forgotten == self._forgotten or self._list_change < 0 or self.list_unfinished:
+        if forgotten <= self._forgotten or self._list_change < 0 or self.list_unfinished:
             return False
         now = time.monotonic()
         if now < self._reload_at:
@@ -259,8 +274,16 @@ class _Following:
         self._reload_at = now + _RELOAD_EVERY_S
         return True
 
-    def _tell_list(self, source: Source, traces: list[TraceSummary], *, whole: bool, complete: bool) -> None:
-        self._tail.traces_read.emit(TracesRead(source, tuple(traces), whole, complete))
+    def _tell_list(
+        self,
+        source: Source,
+        traces: list[TraceSummary],
+        *,
+        whole: bool,
+        complete: bool,
+        gone: tuple[bytes, ...] = (),
+    ) -> None:
+        self._tail.traces_read.emit(TracesRead(source, tuple(traces), whole, complete, gone))
 
     def _read_run(self, reader: StoreReader, wish: _Wish) -> bool:
         from traceview.app.run_reader import RunReader

@@ -40,9 +40,8 @@ _NEXT: Final = (
 )
 _SUMMARY: Final = f"SELECT {column_list(SUMMARY_COLUMNS)} FROM trace WHERE trace_no = ?"  # noqa: S608
 _KINDS: Final = "SELECT max(kind = ?) FROM (SELECT kind FROM span WHERE trace_no = ? LIMIT ?)"
-_DECIDE: Final = (
-    "INSERT INTO decision (trace_id, rule) VALUES (?, ?) ON CONFLICT (trace_id) DO UPDATE SET rule = excluded.rule"
-)
+# Each decision has a number of its own, also where it was made before: readers ask for what is newer than theirs.
+_DECIDE: Final = "INSERT OR REPLACE INTO decision (trace_id, rule) VALUES (?, ?)"
 _COUNTS: Final = "SELECT key, value FROM meta WHERE key >= 'out_{0}:' AND key < 'out_{0};'"
 
 
@@ -114,7 +113,7 @@ class Judging:
         self._add(f"out_spans:{verdict.rule}", trace.spans)
         if earlier is None:
             self._add(f"out_traces:{verdict.rule}", 1)
-            decide(self._connection, [trace.trace_id], verdict.rule)
+        decide(self._connection, [trace.trace_id], verdict.rule)
         return True
 
     def _has_kind(self, trace_no: int, kind: str) -> bool:

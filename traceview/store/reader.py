@@ -113,6 +113,15 @@ class StoreReader:
             condition += " OR trace_id BETWEEN ? AND ?"
         return self._summaries(_SUMMARIES + condition + _NEWEST_FIRST, (*values, *(bounds or ())))
 
+    def left_out_after(self, number: int) -> list[tuple[int, bytes]]:
+        """The decisions to leave out a trace whose number is higher, with the trace's id; the newest are remembered."""
+        sql = "SELECT number, trace_id FROM decision WHERE number > ? AND rule IS NOT NULL ORDER BY number"
+        return self._rows(sql, (number,))
+
+    def last_decision(self) -> int:
+        """The highest number of a decision so far."""
+        return int(self._rows("SELECT coalesce(max(number), 0) FROM decision")[0][0])
+
     def left_out_by(self, text: str) -> str | None:
         """The sampling rule that left out a trace whose id starts with this hex text; None where none is remembered."""
         bounds = _id_range(text)

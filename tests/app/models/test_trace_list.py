@@ -126,6 +126,9 @@ def test_changes_in_place_end_where_a_fresh_list_would(model: TraceListModel, su
         batch = [_random_trace(dice, summary, everything) for _ in range(dice.choice([1, 1, 3]))]
         everything.update({trace.trace_id: trace for trace in batch})
         model.update(batch)
+        if dice.random() < 0.2:
+            model.remove([gone := dice.choice(list(everything))])
+            del everything[gone]
     _same_as_fresh(model, list(everything.values()))
 
 
@@ -163,3 +166,21 @@ def test_many_changes_at_once_come_as_one_reset(model: TraceListModel, summary: 
     assert (len(resets), model.rowCount()) == (1, 300)
     model.update([])
     assert len(resets) == 1
+
+
+@pytest.mark.parametrize("count", [1, 50, 250])
+def test_traces_that_are_gone_leave_as_if_they_had_never_been(
+    model: TraceListModel, summary: MakeSummary, count: int
+) -> None:
+    dice = random.Random(count)
+    traces = [summary(at=at, status=dice.choice(list(Status))) for at in range(300)]
+    model.set_range((START_NS + 20 * S, START_NS + 280 * S))
+    model.replace(traces)
+    gone = dice.sample(traces, count)
+    model.remove([*(trace.trace_id for trace in gone), b"unknown", gone[0].trace_id])
+    _same_as_fresh(model, [trace for trace in traces if trace not in gone])
+    assert model.total == 300 - count
+    assert model.find(gone[0].trace_id) is None
+    model.remove([])
+    model.update(gone)
+    assert model.total == 300

@@ -134,6 +134,22 @@ class TraceListModel(QAbstractListModel):
         if traces:
             self.stats_changed.emit()
 
+    def remove(self, trace_ids: Sequence[bytes]) -> None:
+        """Lets go of traces that are no longer in the source."""
+        found = [trace for trace_id in dict.fromkeys(trace_ids) if (trace := self._all.get(trace_id)) is not None]
+        if len(found) > _MANY:
+            gone = {trace.trace_id for trace in found}
+            self.replace([trace for trace_id, trace in self._all.items() if trace_id not in gone])
+            return
+        for trace in found:
+            place = self._place((trace.start_ns, trace.trace_id))
+            if place >= 0:
+                self._remove(trace, place)
+            del self._all[trace.trace_id]
+            self._texts.pop(trace.trace_id, None)
+        if found:
+            self.stats_changed.emit()
+
     def set_filter(self, wanted: TraceFilter) -> None:
         """Shows what this filter lets through."""
         self.beginResetModel()
