@@ -92,7 +92,7 @@ class Writer:
         self._opened.set_result(None)
         try:
             while self._serve(store):
-                self._upkeep.run_if_due(store.writer)
+                self._upkeep.run_if_due(store.writer, busy=self._intake.queued > 0)
         finally:
             store.close()
 

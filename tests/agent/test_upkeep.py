@@ -14,6 +14,8 @@ from traceview.protocol.places import find_places
 from traceview.store import Limits, StoreError, StoreReader, StoreWriter
 from traceview.testing import build_trace
 from traceview_agent import upkeep
+from traceview_agent.sampling import Policy
+from traceview_agent.sampling_settings import SamplingSettings
 from traceview_agent.upkeep import NO_LIMITS, Upkeep
 
 
@@ -74,6 +76,36 @@ def test_with_limits_it_looks_again_and_again(writer: StoreWriter, monkeypatch: 
     reader = StoreReader(writer._path)
     assert reader.counts().traces == 0
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "sampling", "busy", "rests"),
+    [
+        (Limits(max_traces=0), None, True, 4.0),
+        (Limits(max_traces=0), None, False, 1.0),
+        (NO_LIMITS, Policy(SamplingSettings(ratio=0, settle="0s")), True, 9.0),
+        (NO_LIMITS, Policy(SamplingSettings(ratio=0, settle="0s")), False, 1.0),
+    ],
+)
+def test_spans_that_wait_get_most_of_the_time(
+    writer: StoreWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: Limits,
+    sampling: Policy | None,
+    busy: bool,
+    rests: float,
+) -> None:
+    monkeypatch.setattr("traceview.store.retention._SLICE_S", 0.05)
+    keeping = Upkeep(limits, sampling)
+    if sampling is not None:
+        keeping.run_if_due(lambda: writer)  # from here on
+    writer.apply([part for number in range(3_000) for part in build_trace("a", trace=f"t{number}").parts])
+    keeping.noticed(writer)
+    began = time.monotonic()
+    keeping.run_if_due(lambda: writer, busy=busy)
+    worked = time.monotonic() - began
+    assert worked >= 0.05
+    assert keeping.seconds_left == pytest.approx(rests * worked, rel=0.3)
 
 
 @pytest.mark.expects_log

@@ -3,8 +3,8 @@
     .venv/bin/python tests/bench/sampling.py [--spans N] [--rounds N]
 
 `ingest` drives the daemon's writer thread at full rate, in turns: without a policy, with one that keeps all of what it
-judges, and with one that keeps a tenth; compare the ratios. `lag_s` is how long after the last span the last trace that
-had to go was gone.
+judges, and with one that keeps a tenth: the best of all rounds; compare the ratios. `lag_s` is how long after the last
+span the last trace that had to go was gone.
 """
 
 from __future__ import annotations
@@ -150,20 +150,20 @@ def main() -> int:
     lags: dict[str, list[float]] = {name: [] for name in POLICIES}
     try:
         for turn in range(given.rounds):
-            for name, policy in POLICIES.items():
-                rate, lag = ingest(folder / f"{name}{turn}.db", parts, policy)
+            for name in (*list(POLICIES)[turn % 3 :], *list(POLICIES)[: turn % 3]):
+                rate, lag = ingest(folder / f"{name}{turn}.db", parts, POLICIES[name])
                 rates[name].append(rate)
                 lags[name].append(lag)
         bytes_left = {name: (folder / f"{name}0.db").stat().st_size for name in POLICIES}
         alone = decisions(folder / "decisions.db", parts)
     finally:
         shutil.rmtree(folder)
-    base = statistics.median(rates["without"])
+    base = max(rates["without"])
     report = {
         "spans": given.spans,
         "traces": given.spans // SPANS_PER_TRACE,
-        "ingest_spans_per_s": {name: round(statistics.median(values)) for name, values in rates.items()},
-        "ingest_ratio_to_without": {name: round(statistics.median(values) / base, 3) for name, values in rates.items()},
+        "ingest_spans_per_s": {name: round(max(values)) for name, values in rates.items()},
+        "ingest_ratio_to_without": {name: round(max(values) / base, 3) for name, values in rates.items()},
         "lag_s": {name: round(statistics.median(values), 2) for name, values in lags.items() if name != "without"},
         "store_bytes": bytes_left,
         "alone": alone,

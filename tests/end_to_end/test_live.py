@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from traceview.app.main_window import MainWindow
 from traceview.app.theme import theme
+from traceview.protocol.places import find_places
 from traceview.protocol.records import Status, TraceSummary
 
 AGENT_COMMAND = [sys.executable, "-P", "-m", "traceview_agent"]
@@ -131,3 +132,27 @@ def test_a_daemon_that_restarts_loses_nothing(
     qtbot.waitUntil(lambda: len(spans_shown(window)) == 6, timeout=20_000)
     assert tell(program, "end") == "closed"
     qtbot.waitUntil(lambda: listed(window)[0].status is Status.OK, timeout=10_000)
+
+
+def test_rules_take_runs_from_the_list_but_not_the_one_that_is_looked_into(
+    start_daemon: Start, open_window: OpenWindow, start_program: Program, qtbot: QtBot
+) -> None:
+    find_places().config.write_text('[sampling]\nratio = 0.0\nsettle = "200ms"\n')
+    start_daemon()
+    window = open_window()
+    programs = [start_program(AGENT) for _ in range(3)]
+    for program in programs:
+        assert program.stdout is not None
+        assert program.stdout.readline().strip() == "open"
+    qtbot.waitUntil(lambda: len(listed(window)) == 3, timeout=10_000)
+    mine = listed(window)[1].trace_id
+    window.services.navigator.pick(mine)
+    qtbot.waitUntil(lambda: mine in window.services.daemon._kept, timeout=10_000)
+    for program in programs:
+        assert tell(program, "end") == "closed"
+    qtbot.waitUntil(lambda: [trace.trace_id for trace in listed(window)] == [mine], timeout=10_000)
+    qtbot.waitUntil(lambda: "2 runs sampled out" in window.status_line.texts(), timeout=10_000)
+    assert listed(window)[0].status is Status.OK
+    run = window.services.selection.run
+    assert run is not None
+    assert run.summary.trace_id == mine
