@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
 
-# OpenTelemetry's consistent probability sampling: the last 56 bits of a trace id are its randomness, so that processes
-# with the same ratio decide the same (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/).
-_RANDOM_BYTES: Final = 7
-_RANGE: Final = 1 << (8 * _RANDOM_BYTES)
+from traceview.protocol.sampling import keeps
 
 
 class HeadSampling:
@@ -21,8 +17,7 @@ class HeadSampling:
     def __init__(
         self, ratio: float = 1.0, per_second: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._threshold = round((1 - ratio) * _RANGE)
-        self._clock = clock
+        self._ratio, self._clock = ratio, clock
         # The generic cell rate algorithm (ITU-T I.371): one number instead of a bucket, so that it needs no lock, which
         # a fork could inherit locked. Two threads at the same instant may both pass: one trace too many.
         self._interval = None if per_second is None else 1 / per_second
@@ -31,7 +26,7 @@ class HeadSampling:
 
     def keeps(self, trace_id: bytes) -> bool:
         """Whether this trace is recorded. Asked once per trace: every answer uses up some of the rate."""
-        if int.from_bytes(trace_id[-_RANDOM_BYTES:], "big") < self._threshold:
+        if not keeps(trace_id, self._ratio):
             return False
         if self._interval is None:
             return True
