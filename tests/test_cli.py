@@ -59,7 +59,7 @@ def test_list_json_has_the_documented_names(recorded: BuiltTrace, capfdbinary: p
     (trace,) = _json(capfdbinary)  # type: ignore[misc]
     assert " ".join(trace) == (
         "trace_id name status start_ns end_ns duration_ns spans errors session user project tags models "
-        "input_tokens output_tokens cost_usd"
+        "input_tokens output_tokens cost_usd dropped"
     )
     assert trace["trace_id"] == recorded.trace_id.hex()
 
@@ -83,6 +83,50 @@ def test_show_prints_a_tree_for_people(recorded: BuiltTrace, capsys: pytest.Capt
     assert cli.main(["show", recorded.trace_id.hex()[:8]]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[4] == "✗     search  [tool]  1\u2009ms  boom"
+
+
+@pytest.fixture
+def doubtful(home: Path) -> None:
+    """A run of which 12 spans are lost, and whose worker's clock is 120 ms behind; one span's parent is missing."""
+    trace = build_trace("planner > (worker > fetch, other)", trace="doubtful")
+    planner, worker, fetch, other = trace.parts
+    assert planner.start_ns is not None
+    worker = msgspec.structs.replace(worker, start_ns=planner.start_ns - 120_000_000)
+    other = msgspec.structs.replace(other, parent_id=b"missing!", end_ns=planner.start_ns)
+    writer = StoreWriter(find_places().store, facts)
+    writer.apply((planner, worker, fetch, other), session=b"s" * 16, seq=1, dropped=12)
+    writer.close()
+
+
+def test_show_says_what_of_a_run_is_lost_or_can_not_be_as_recorded(
+    doubtful: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["show", "latest"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert "12 dropped" in head
+    notices = [line for line in lines if line.startswith("! ")]
+    assert [notice.partition(":")[0] for notice in notices] == [
+        "! 12 spans dropped",
+        "! clocks differ by up to 120\u2009ms",
+        "! 1 span ends before it begins",
+        "! 1 span without parent",
+    ]
+    assert "TRACEVIEW_SPOOL_MB" in notices[0]
+    assert any("worker" in line and "begins 120\u2009ms before its parent" in line for line in lines)
+    assert any("other" in line and "its parent is not here" in line for line in lines)
+
+
+def test_show_json_counts_what_is_lost_and_what_can_not_be_as_recorded(
+    doubtful: None, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert cli.main(["show", "latest", "--json"]) == 0
+    document: dict[str, object] = _json(capfdbinary)  # type: ignore[assignment]
+    assert {name: document[name] for name in ("dropped", "orphans", "backwards")} == {
+        "dropped": 12, "orphans": 1, "backwards": 1,
+    }  # fmt: skip
+    assert (document["clock_skew_spans"], document["clock_skew_ns"]) == (1, 120_000_000)
+    spans: list[dict[str, object]] = document["spans"]  # type: ignore[assignment]
+    assert {span["name"]: span["clock_skew_ns"] for span in spans if span["clock_skew_ns"]} == {"worker": 120_000_000}
 
 
 @pytest.mark.parametrize(("step", "retries"), [(1, 0), (2, 0), (3, 1), (4, 1)])

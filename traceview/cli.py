@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from traceview.protocol.control import AgentError, AgentStatus, ask, ensure_agent
 from traceview.protocol.places import Places, find_places
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from traceview.protocol.records import TraceSummary
     from traceview.store import StoreReader
 
-# Thin and no-break spaces, which durations use; Python calls only the plain space printable.
-_SPACES = "\u00a0\u2009\u202f"
 _VERBS = ("list", "show", "import", "export", "screenshot", "demo", "run", "doctor")
 
 
@@ -215,6 +213,7 @@ def _find(reader: StoreReader, wanted: str) -> TraceSummary:
 
 
 def _list(parsed: argparse.Namespace, places: Places) -> int:
+    from traceview.listing import trace_line
     from traceview.report import trace_document
 
     with _store(parsed, places) as reader:
@@ -223,13 +222,13 @@ def _list(parsed: argparse.Namespace, places: Places) -> int:
         _print_json([trace_document(trace) for trace in traces])
     else:
         for trace in traces:
-            print(_trace_line(trace))
+            print(trace_line(trace))
     return 0 if traces else 1
 
 
 def _show(parsed: argparse.Namespace, places: Places) -> int:
     from traceview import report
-    from traceview.analysis.tree import build_tree
+    from traceview.listing import run_lines
 
     with _store(parsed, places) as reader:
         trace = _find(reader, parsed.trace)
@@ -242,39 +241,9 @@ def _show(parsed: argparse.Namespace, places: Places) -> int:
         elif parsed.json:
             _print_json(report.run_document(reader, trace))
         else:
-            print(_trace_line(trace))
-            for depth, row in report.outline(build_tree(reader.spans(trace.trace_id))):
-                print(_span_line(depth, row))
+            for line in run_lines(trace, reader.spans(trace.trace_id)):
+                print(line)
     return 0
-
-
-def _trace_line(trace: TraceSummary) -> str:
-    from traceview.analysis.figures import duration_text, tokens
-
-    took = duration_text(trace.duration_ns) if trace.duration_ns is not None else "running"
-    spent = (trace.input_tokens or 0) + (trace.output_tokens or 0)
-    figures = f"{_count(trace.spans, 'span')}, {_count(trace.errors, 'error')}" + (
-        f", {tokens(spent)} tok" if spent else ""
-    )
-    return _plain(f"{trace.trace_id.hex()[:12]}  {trace.status.word:<11} {took:>9}  {trace.name}  ({figures})")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _span_line(depth: int, row: Any) -> str:
-    from traceview.analysis.figures import duration_text
-
-    took = duration_text(row.end_ns - row.start_ns) if row.end_ns is not None else row.status.word
-    mark = {"error": "✗", "interrupted": "⊘", "running": "…"}.get(row.status.word, " ")
-    beside = row.status_message if row.status.word == "error" else row.detail
-    return _plain(f"{mark} {'  ' * depth}{row.name}  [{row.kind}]  {took}" + (f"  {beside}" if beside else ""))
-
-
-def _plain(text: str) -> str:
-    """Text for a terminal: recorded control characters, escapes and bidi overrides are shown, not obeyed."""
-    return "".join(c if c.isprintable() or c in _SPACES else " " if c in "\n\t" else "�" for c in text)
 
 
 def _print_json(document: object) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from traceview.analysis.anomalies import Anomalies, find_anomalies
 from traceview.analysis.steps import default_axis, find_moments, walk
-from traceview.analysis.tree import SpanTree, build_tree
+from traceview.analysis.tree import build_tree
 from traceview.conventions import present
 from traceview.protocol.records import STATE_EVENT, Event, SpanPayload, SpanRow, TraceSummary, hex_id
 from traceview.store import StoreReader
@@ -34,6 +35,7 @@ def trace_document(trace: TraceSummary) -> dict[str, Any]:
         "input_tokens": trace.input_tokens,
         "output_tokens": trace.output_tokens,
         "cost_usd": trace.cost_usd,
+        "dropped": trace.dropped,
     }
 
 
@@ -43,11 +45,14 @@ def run_document(reader: StoreReader, trace: TraceSummary) -> dict[str, Any]:
     moments = find_moments(tree, reader.events(trace.trace_id))
     steps = walk(tree, moments, default_axis(moments))
     payloads = dict(reader.payloads(trace.trace_id))
+    anomalies = find_anomalies(tree)
     spans = [
-        _span_document(row, payloads.get(row.span_id, SpanPayload()), tree.depth[i], steps.step_of(i))
+        _span_document(
+            row, payloads.get(row.span_id, SpanPayload()), tree.depth[i], steps.step_of(i), anomalies.early.get(i)
+        )
         for i, row in enumerate(tree.rows)
     ]
-    return {**trace_document(trace), "metadata": trace.metadata, "spans": spans}
+    return {**_head_document(trace, anomalies), "spans": spans}
 
 
 def run_pieces(reader: StoreReader, trace: TraceSummary) -> Iterator[bytes]:
@@ -55,10 +60,12 @@ def run_pieces(reader: StoreReader, trace: TraceSummary) -> Iterator[bytes]:
     tree = build_tree(reader.spans(trace.trace_id))
     moments = find_moments(tree, reader.events(trace.trace_id))
     steps = walk(tree, moments, default_axis(moments))
-    yield _compact({**trace_document(trace), "metadata": trace.metadata})[:-1] + b',"spans":['
+    anomalies = find_anomalies(tree)
+    yield _compact(_head_document(trace, anomalies))[:-1] + b',"spans":['
     for i, row in enumerate(tree.rows):
         payload = reader.payload(trace.trace_id, row.span_id) or SpanPayload()
-        yield (b"," if i else b"") + _compact(_span_document(row, payload, tree.depth[i], steps.step_of(i)))
+        document = _span_document(row, payload, tree.depth[i], steps.step_of(i), anomalies.early.get(i))
+        yield (b"," if i else b"") + _compact(document)
     yield b"]}"
 
 
@@ -106,11 +113,6 @@ def to_json(document: object) -> bytes:
         return json.dumps(document, indent=2, default=str, skipkeys=True).encode("ascii")
 
 
-def outline(tree: SpanTree) -> list[tuple[int, SpanRow]]:
-    """Depth and span, in tree order: what `show` prints without --json."""
-    return list(zip(tree.depth, tree.rows, strict=True))
-
-
 def _compact(document: object) -> bytes:
     try:
         return msgspec.json.encode(document, enc_hook=str)
@@ -118,7 +120,20 @@ def _compact(document: object) -> bytes:
         return json.dumps(document, default=str, skipkeys=True).encode("ascii")
 
 
-def _span_document(row: SpanRow, payload: SpanPayload, depth: int, step: int | None) -> dict[str, Any]:
+def _head_document(trace: TraceSummary, anomalies: Anomalies) -> dict[str, Any]:
+    return {
+        **trace_document(trace),
+        "metadata": trace.metadata,
+        "clock_skew_spans": len(anomalies.early),
+        "clock_skew_ns": anomalies.clock_skew_ns,
+        "backwards": len(anomalies.backwards),
+        "orphans": len(anomalies.orphans),
+    }
+
+
+def _span_document(
+    row: SpanRow, payload: SpanPayload, depth: int, step: int | None, clock_skew_ns: int | None
+) -> dict[str, Any]:
     shown = present(row.kind, payload)
     state = state_before([(row.span_id, e) for e in payload.events if e.name == STATE_EVENT], 1 << 63)
     return {
@@ -149,4 +164,5 @@ def _span_document(row: SpanRow, payload: SpanPayload, depth: int, step: int | N
         "cache_write_tokens": row.cache_write_tokens,
         "reasoning_tokens": row.reasoning_tokens,
         "cost_usd": row.cost_usd,
+        "clock_skew_ns": clock_skew_ns,
     }

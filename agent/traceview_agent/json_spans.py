@@ -112,6 +112,7 @@ class _Span(_Strict, frozen=True, kw_only=True):
     # What `show --json` works out; taken and not kept.
     depth: int | None = None
     step: int | None = None
+    clock_skew_ns: int | None = None
 
 
 class _Batch(msgspec.Struct, frozen=True):
