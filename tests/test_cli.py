@@ -112,8 +112,8 @@ def test_show_says_what_of_a_run_is_lost_or_can_not_be_as_recorded(
         "! 1 span without parent",
     ]
     assert "TRACEVIEW_SPOOL_MB" in notices[0]
-    assert any("worker" in line and "begins 120\u2009ms before its parent" in line for line in lines)
-    assert any("other" in line and "its parent is not here" in line for line in lines)
+    assert any("worker" in line and "! Begins 120\u2009ms before its parent" in line for line in lines)
+    assert any("other" in line and "! Its parent is not here" in line for line in lines)
 
 
 def test_show_json_counts_what_is_lost_and_what_can_not_be_as_recorded(

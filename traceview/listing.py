@@ -37,7 +37,7 @@ def run_lines(trace: TraceSummary, spans: Iterable[SpanRow]) -> Iterator[str]:
     for notice in run_notices(anomalies, trace.dropped):
         yield f"! {notice.text}: {notice.explanation}"
     for i, row in enumerate(tree.rows):
-        notes = "".join(f"  ({note})" for note in span_notes(anomalies, i))
+        notes = "".join(f"  ! {note}" for note in span_notes(anomalies, i))
         yield _span_line(tree.depth[i], row) + notes
 
 

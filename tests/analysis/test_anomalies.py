@@ -47,7 +47,7 @@ def test_spans_that_begin_before_their_parent_tell_of_clocks_that_differ() -> No
     assert notice.text == "clocks differ by up to 120\u2009ms"
     assert "2 spans begin before the ones that called them" in notice.explanation
     assert [tree.rows[i].name for i in notice.spans] == ["b", "d"]
-    assert span_notes(found, tree.index[tree.rows[notice.spans[0]].span_id]) == ["begins 120\u2009ms before its parent"]
+    assert span_notes(found, tree.index[tree.rows[notice.spans[0]].span_id]) == ["Begins 120\u2009ms before its parent"]
 
 
 @pytest.mark.parametrize(("ahead", "told"), [(CLOCK_GRAIN_NS - 1, 0), (CLOCK_GRAIN_NS, 1)])
@@ -62,7 +62,7 @@ def test_spans_that_end_before_they_begin_are_named_and_running_ones_are_not() -
     found = find_anomalies(tree)
     assert _by_name(tree, dict(found.backwards)) == {"b": 20}
     assert [notice.text for notice in run_notices(found, 0)] == ["1 span ends before it begins"]
-    assert span_notes(found, 1) == ["ends 20\u2009ms before it begins"]
+    assert span_notes(found, 1) == ["Ends 20\u2009ms before it begins"]
 
 
 def test_spans_whose_parent_is_missing_are_named() -> None:
@@ -72,7 +72,7 @@ def test_spans_whose_parent_is_missing_are_named() -> None:
     (notice,) = run_notices(found, 0)
     assert notice.text == "2 spans without parent"
     assert [tree.rows[i].name for i in notice.spans] == ["c", "d"]
-    assert span_notes(found, notice.spans[0]) == ["its parent is not here"]
+    assert span_notes(found, notice.spans[0]) == ["Its parent is not here"]
 
 
 def test_what_is_lost_is_said_first_and_with_what_to_do() -> None:

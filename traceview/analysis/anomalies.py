@@ -29,6 +29,9 @@ class Anomalies:
     backwards: Mapping[int, int] = field(default_factory=dict)
     orphans: frozenset[int] = frozenset()
 
+    def __contains__(self, i: object) -> bool:
+        return i in self.early or i in self.backwards or i in self.orphans
+
     @property
     def clock_skew_ns(self) -> int | None:
         """The least by which clocks differ: the most that any span begins before its parent; None if none does."""
@@ -79,11 +82,11 @@ def span_notes(anomalies: Anomalies, i: int) -> list[str]:
     """What must be said of span i, each in a few words."""
     notes = []
     if i in anomalies.early:
-        notes.append(f"begins {duration_text(anomalies.early[i])} before its parent")
+        notes.append(f"Begins {duration_text(anomalies.early[i])} before its parent")
     if i in anomalies.backwards:
-        notes.append(f"ends {duration_text(anomalies.backwards[i])} before it begins")
+        notes.append(f"Ends {duration_text(anomalies.backwards[i])} before it begins")
     if i in anomalies.orphans:
-        notes.append("its parent is not here")
+        notes.append("Its parent is not here")
     return notes
 
 

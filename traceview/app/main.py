@@ -102,7 +102,7 @@ def render_trace(
             if span is not None:
                 services.selection.select_span(span)
             if live:
-                window.show_status(*_ask_daemon(places))
+                window.show_status(*_ask_daemon(find_places()))
             else:
                 window.status_line.set_file(str(store))
             _settle(app, services)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from traceview.analysis.anomalies import find_anomalies
 from traceview.analysis.moments import Moments, find_moments
 from traceview.analysis.tree import build_tree
 from traceview.app.state.open_run import OpenRun, Source
@@ -48,7 +49,8 @@ class RunReader:
         if len(tree) > _HUGE and not self._shown:
             yield OpenRun(self._source, summary, tree, events, _no_moments(len(tree)), start, now)
         self._shown = True
-        yield OpenRun(self._source, summary, tree, events, find_moments(tree, events), start, now)
+        moments, anomalies = find_moments(tree, events), find_anomalies(tree)
+        yield OpenRun(self._source, summary, tree, events, moments, start, now, anomalies)
 
     def _read_events(self, reader: StoreReader) -> None:
         fresh = reader.events(self._trace_id, changed_after=self._change)

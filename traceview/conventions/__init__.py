@@ -1,6 +1,7 @@
 """Attribute dialects (OpenInference, OpenTelemetry GenAI) understood: kinds, models, tokens, messages. Pure."""
 
 from traceview.conventions.facts import facts
+from traceview.conventions.losses import losses
 from traceview.conventions.present import present
 from traceview.conventions.presented import (
     Content,
@@ -35,5 +36,6 @@ __all__ = [
     "ToolUse",
     "Usage",
     "facts",
+    "losses",
     "present",
 ]

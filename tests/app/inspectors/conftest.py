@@ -11,6 +11,7 @@ import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
+from traceview.analysis.anomalies import find_anomalies
 from traceview.analysis.moments import find_moments
 from traceview.analysis.tree import build_tree
 from traceview.app.inspectors.subject import Subject, make_subject
@@ -113,7 +114,8 @@ def make_run(summary: Callable[..., Any]) -> Callable[..., OpenRun]:
         now = max((part.end_ns or part.start_ns or 0) for part in parts)
         whole = summary(trace_id=parts[0].trace_id, start_ns=START_NS)
         moments = find_moments(tree, events)
-        return OpenRun(Source(Path(source), source, True), whole, tree, tuple(events), moments, START_NS, now)
+        where, doubts = Source(Path(source), source, True), find_anomalies(tree)
+        return OpenRun(where, whole, tree, tuple(events), moments, START_NS, now, doubts)
 
     return make
 

@@ -104,6 +104,25 @@ def test_without_a_span_it_says_what_to_do(pane: InspectorPane) -> None:
     assert not pane.grab().isNull()
 
 
+def test_what_is_amiss_with_a_span_stands_in_its_head(
+    qtbot: QtBot, pane: InspectorPane, selection: Selection, payloads: Payloads, built: Built, make_run: MakeRun
+) -> None:
+    first, second, third = built("run:agent > (plan:llm, glue)")
+    early = msgspec.structs.replace(
+        second, start_ns=(first.start_ns or 0) - 120_000_000, attributes={"otel.dropped_events_count": 2}
+    )
+    parts = (first, early, third)
+    open_run(selection, payloads, make_run(parts), parts)
+    select(qtbot, pane, selection, early)
+    assert pane.head.notes == ("Begins 120\u2009ms before its parent", "2 events dropped by the program")
+    assert "before its parent" in pane.head.accessibleName()
+    height = pane.head.height()
+    assert not pane.grab().isNull()
+    select(qtbot, pane, selection, third)
+    assert pane.head.notes == ()
+    assert pane.head.height() < height
+
+
 def test_a_span_is_shown_with_kind_status_and_step(
     qtbot: QtBot, pane: InspectorPane, selection: Selection, payloads: Payloads, built: Built, make_run: MakeRun
 ) -> None:

@@ -97,6 +97,13 @@ def test_a_term_keeps_out_what_it_does_not_name(summary: MakeSummary, line: str)
     assert not parse_filter(line).matches(summary(**PARCEL))
 
 
+def test_runs_with_a_handled_error_lost_spans_or_a_sudden_end_can_be_filtered_for(summary: MakeSummary) -> None:
+    handled, lossy = summary(errors=1), summary(dropped=3)
+    killed = summary(status=Status.INTERRUPTED)
+    for line, wanted in (("errors > 0", handled), ("dropped > 0", lossy), ("status:interrupted", killed)):
+        assert [trace for trace in (handled, lossy, killed) if parse_filter(line).matches(trace)] == [wanted]
+
+
 def test_a_trace_is_found_by_the_start_of_its_id(summary: MakeSummary) -> None:
     trace = summary()
     assert parse_filter(f"id:{trace.trace_id.hex()[:6]}").matches(trace)

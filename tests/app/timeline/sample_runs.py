@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from traceview.analysis.anomalies import find_anomalies
 from traceview.analysis.moments import find_moments
 from traceview.analysis.tree import build_tree
 from traceview.app.state.open_run import OpenRun, Source
@@ -95,7 +96,8 @@ def make_run(
         change=1,
     )
     events = tuple(sorted(events, key=lambda event: event.time_ns))
-    return OpenRun(source, summary, tree, events, find_moments(tree, events), start, max(now_ns or 0, newest))
+    moments, now = find_moments(tree, events), max(now_ns or 0, newest)
+    return OpenRun(source, summary, tree, events, moments, start, now, find_anomalies(tree))
 
 
 @dataclass

@@ -352,6 +352,39 @@ def test_a_card_tells_of_the_bar_the_mouse_rests_on(
     assert not card.isVisible()
 
 
+def test_spans_with_doubtful_times_are_marked_and_never_drawn_backwards(
+    show: Show, runs: ModuleType, mouse: Callable[..., Any], qtbot: QtBot
+) -> None:
+    rows = [
+        runs.make_row(1, None, 200 * MS, 1_000 * MS, name="planner"),
+        runs.make_row(2, 1, 80 * MS, 600 * MS, name="early"),
+        runs.make_row(3, 1, 700 * MS, 500 * MS, name="backwards"),
+        runs.make_row(4, 99, 300 * MS, 900 * MS, name="orphan"),
+    ]
+    pane = show(runs.make_run(rows))
+    places = {row.name: i for i, row in enumerate(pane.rows.run.tree.rows)}
+    tree, tips = pane.tree, {name: pane.tree.tooltip_of(pane.rows.row_of(place)) for name, place in places.items()}
+    assert tips == {
+        "planner": "", "early": "Begins 120\u2009ms before its parent",
+        "backwards": "Ends 200\u2009ms before it begins", "orphan": "Its parent is not here",
+    }  # fmt: skip
+    assert [tree._marks(places[name], True) != [] for name in ("planner", "early", "backwards", "orphan")] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    bar = pane.timeline.bars.bar(places["backwards"], pane.timeline.scale)
+    assert bar.left < bar.right
+    assert pane.rows.duration(places["backwards"]) == -200 * MS
+    hand = mouse(pane.timeline.viewport())
+    hand.move((bar.left + bar.right) // 2, tree.row_rect(pane.rows.row_of(places["backwards"])).center().y())
+    card = pane.hover_card
+    qtbot.waitUntil(lambda: card.isVisible())
+    assert card.card is not None
+    assert ("Duration", "−200\u2009ms") in card.card.lines
+    assert card.card.warnings == ("Ends 200\u2009ms before it begins",)
+    assert "before it begins" in card.accessibleName()
+    assert not pane.grab().isNull()
+
+
 def test_a_card_says_what_the_bar_has_no_room_for(
     show: Show, runs: ModuleType, mouse: Callable[..., Any], qtbot: QtBot
 ) -> None:

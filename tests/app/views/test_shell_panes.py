@@ -13,6 +13,7 @@ from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QD
 from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
+from traceview.analysis.anomalies import find_anomalies
 from traceview.analysis.steps import find_moments
 from traceview.analysis.tree import build_tree
 from traceview.app.controls import plain_tooltip
@@ -130,17 +131,61 @@ def test_the_header_shows_name_chips_and_six_figures(header: TraceHeader, summar
     assert dict(header.figures()) == {
         "Duration": "27.84\u2009s", "Spans": "34", "Errors": "1", "LLM calls": "5", "Tokens": "21.4k", "Cost": "$0.040",
     }  # fmt: skip
-    assert header.chip_texts() == ["212 spans dropped", "session s-42", "user u-7", "beta"]
+    assert header.chips.texts() == ["212 spans dropped", "session s-42", "user u-7", "beta"]
     with qtbot.waitSignal(header.filter_requested) as asked:
-        header._chips[1].click()
+        header.chips._others[0].click()
     assert asked.args == ["session:s-42"]
+    assert "TRACEVIEW_SPOOL_MB" in header.chips._warnings[0].toolTip()
+    with qtbot.waitSignal(header.filter_requested) as asked:
+        header.chips._warnings[0].click()
+    assert asked.args == ["dropped > 0"]
     header.set_theme(LIGHT)
     wide = header.grab()
     assert not wide.isNull()
     header.resize(600, 48)
-    assert not header._chips[-1].isVisible()
+    assert not header.chips._others[-1].isVisible()
+    assert header.chips._warnings[0].isVisible()
     header._selection.show(None)
-    assert header.chip_texts() == []
+    assert header.chips.texts() == []
+
+
+def _doubtful(summary: TraceSummary) -> OpenRun:
+    """A run of which 12 spans are lost; two workers begin before their planner, a third span's parent is missing."""
+    rows = build_trace("planner > (worker, helper), lost").rows()
+    rows[1] = msgspec.structs.replace(rows[1], start_ns=rows[0].start_ns - 120_000_000)
+    rows[2] = msgspec.structs.replace(rows[2], start_ns=rows[0].start_ns - 30_000_000)
+    rows[3] = msgspec.structs.replace(rows[3], parent_id=b"missing!")
+    tree = build_tree(rows)
+    source, moments = Source(Path("traces.db"), "Live", live=True), find_moments(tree, ())
+    return OpenRun(source, summary, tree, (), moments, summary.start_ns, START_NS + 10**9, find_anomalies(tree))
+
+
+def test_the_header_warns_of_what_is_lost_or_can_not_be_as_recorded(header: TraceHeader, summary: MakeSummary) -> None:
+    run = _doubtful(summary(dropped=12))
+    header._selection.show(run)
+    assert header.chips.texts() == ["12 spans dropped", "clocks differ by up to 120\u2009ms", "1 span without parent"]
+    visited = []
+    for _ in range(3):
+        header.chips._warnings[1].click()
+        assert header._selection.span_id is not None
+        visited.append(run.tree.rows[run.tree.index[header._selection.span_id]].name)
+    assert visited == ["worker", "helper", "worker"]
+    header.resize(1600, 48)
+    assert all(chip.isVisible() for chip in header.chips._warnings)
+
+
+def test_without_room_the_warnings_become_one_and_a_long_name_gives_way(
+    header: TraceHeader, summary: MakeSummary
+) -> None:
+    header._selection.show(_doubtful(summary("a-very-long-name-" * 9, dropped=12, session="s")))
+    header.resize(760, 48)
+    (one,) = (chip for chip in header.chips._chips() if chip.isVisible())
+    assert one.label == "3 warnings"
+    assert "TRACEVIEW_SPOOL_MB" in one.toolTip()
+    assert header.chips.geometry().right() <= header._figures_left()
+    one.click()
+    assert header._selection.span_id is not None
+    header.grab()
 
 
 def test_the_duration_of_a_live_run_grows_and_that_of_a_file_stands(header: TraceHeader, summary: MakeSummary) -> None:

@@ -354,6 +354,43 @@ def test_counters_show_six_figures(summary: MakeSummary, qtbot: QtBot) -> None:
     assert counters.sizeHint().width() > 0
 
 
+def test_interrupted_runs_and_lost_spans_get_a_line_of_their_own_that_leads_to_them(
+    traces: TraceList, summary: MakeSummary, qtbot: QtBot
+) -> None:
+    _fill(traces, summary(at=1))
+    counters, height = traces.counters, traces.counters.height()
+    _fill(traces, summary(at=2, status=Status.INTERRUPTED), summary(at=3, dropped=212), summary(at=4, dropped=12))
+    assert counters.texts()["Interrupted"] == "1"
+    assert counters.texts()["Dropped spans"] == "224"
+    assert counters.height() > height
+    third = QPoint(10, counters.height() - 10)
+    assert counters.cell_at(third) == "Interrupted"
+    assert counters.cell_at(QPoint(counters.width() - 10, counters.height() - 10)) == ""
+    counters.mouseMoveEvent(_moved(third))
+    assert "status:interrupted" in counters.toolTip()
+    counters.grab()
+    qtbot.mouseClick(counters, Qt.MouseButton.LeftButton, pos=third)
+    assert [trace.status for trace in _shown(traces)] == [Status.INTERRUPTED]
+    traces._filters.clear()
+    traces._refresh()
+    qtbot.mouseClick(counters, Qt.MouseButton.LeftButton, pos=third + QPoint(counters.width() // 3, 0))
+    assert [trace.dropped for trace in _shown(traces)] == [12, 212]
+    traces.grab()
+    qtbot.mouseClick(counters, Qt.MouseButton.LeftButton, pos=QPoint(10, 10))
+    assert traces._filters.chips == ("dropped > 0",)
+
+
+def _moved(place: QPoint) -> QMouseEvent:
+    none = Qt.MouseButton.NoButton
+    return QMouseEvent(
+        QEvent.Type.MouseMove, QPointF(place), QPointF(place), none, none, Qt.KeyboardModifier.NoModifier
+    )
+
+
+def _shown(traces: TraceList) -> list[TraceSummary]:
+    return [traces._model.trace(row) for row in range(traces._model.rowCount())]
+
+
 @pytest.mark.parametrize(
     ("low", "high", "text"),
     [

@@ -1,7 +1,8 @@
-"""The head of the inspector: which span, of which kind, how it stands, which step it is; what one can do with it."""
+"""The head of the inspector: which span, its kind, how it stands, which step it is, what is amiss; what one can do."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from PySide6.QtCore import QRect, QTimer, Signal
@@ -21,6 +22,7 @@ _NAME_MIDDLE: Final = 20
 _CHIPS_MIDDLE: Final = 46
 _BUTTON: Final = 26
 _SAID_MS: Final = 2_500
+_NOTE: Final = 20
 _STATUS: Final = {
     Status.RUNNING: ("running", "Running"),
     Status.OK: ("ok", "OK"),
@@ -31,7 +33,7 @@ _SHORT_KINDS: Final = {"llm": "LLM"}
 
 
 class Head(Painted):
-    """Icon, name, chips; copy and more at the right.
+    """Icon, name, chips, a line for each thing that is amiss; copy and more at the right.
 
     Signals:
         copy_wanted(): the span is to be copied.
@@ -43,6 +45,7 @@ class Head(Painted):
         super().__init__(parent)
         self._row: SpanRow | None = None
         self._step: tuple[int, int] | None = None
+        self._notes: tuple[str, ...] = ()
         self._said = ""
         self.copy = IconButton("copy", "Copy this span as JSON", size=_BUTTON, parent=self)
         self.more = IconButton("more", "More", size=_BUTTON, parent=self)
@@ -57,12 +60,19 @@ class Head(Painted):
         self.copy.set_theme(colors)
         self.more.set_theme(colors)
 
-    def show_span(self, row: SpanRow, step: tuple[int, int] | None) -> None:
-        """Shows a span; `step` is its number among the agent steps and how many there are."""
-        self._row, self._step = row, step
+    def show_span(self, row: SpanRow, step: tuple[int, int] | None, notes: Sequence[str] = ()) -> None:
+        """Shows a span; `step` is its number among the agent steps and how many there are, `notes` what is amiss."""
+        self._row, self._step, self._notes = row, step, tuple(notes)
         self._said = ""
-        self.setAccessibleName(", ".join((visible(row.name), self.kind_word, _STATUS[row.status][1], self.step_text)))
+        self.setFixedHeight(HEAD + _NOTE * len(self._notes))
+        words = (visible(row.name), self.kind_word, _STATUS[row.status][1], self.step_text, *self._notes)
+        self.setAccessibleName(", ".join(words))
         self.update()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is said to be amiss."""
+        return self._notes
 
     def say(self, text: str) -> None:
         """Says for a moment what happened."""
@@ -106,6 +116,11 @@ class Head(Painted):
         draw_text(
             painter, rest, self._said or self.step_text, ui_font(12), colors.text2 if self._said else colors.text3
         )
+        for place, note in enumerate(self._notes):
+            top = HEAD - 2 + _NOTE * place
+            draw_icon(painter, INSPECTOR_PADDING + 2, top + 4, "warning", colors.interrupted, 12)
+            line = QRect(INSPECTOR_PADDING + 24, top, self.width() - 2 * INSPECTOR_PADDING - 24, _NOTE)
+            draw_text(painter, line, note, ui_font(12), colors.interrupted)
 
     def _paint_status(self, painter: QPainter, left: int, colors: Theme) -> int:
         assert self._row is not None

@@ -9,6 +9,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
+from traceview.analysis.anomalies import span_notes
 from traceview.app.controls import LinkButton, Tabs
 from traceview.app.inspectors.copying import Copier
 from traceview.app.inspectors.head import Head
@@ -20,6 +21,7 @@ from traceview.app.jobs import Jobs
 from traceview.app.state.open_run import OpenRun, Source
 from traceview.app.state.selection import Selection
 from traceview.app.theme import INSPECTOR_PADDING, Theme, theme
+from traceview.conventions import losses
 from traceview.protocol.records import SpanPayload, SpanRow
 
 SKELETON_MS: Final = 150
@@ -155,7 +157,7 @@ class InspectorPane(QWidget):
         row = self._row()
         if row is None:
             return
-        self.head.show_span(row, step_of(run, row.span_id))
+        self._show_head(run, row)
         if self._subject is None or row.change > self._subject.row.change:
             self._ask()
 
@@ -164,7 +166,7 @@ class InspectorPane(QWidget):
         run, row = self._selection.run, self._row()
         if run is None or row is None:
             return
-        self.head.show_span(row, step_of(run, row.span_id))
+        self._show_head(run, row)
         self.head.show()
         if self._asked is not None and self._asked[0] == row.span_id:
             return
@@ -176,6 +178,12 @@ class InspectorPane(QWidget):
             return None if payload is None else make_subject(trace_id, start_ns, row, payload)
 
         self._jobs.latest(_JOB, work, self._show, self._fail)
+
+    def _show_head(self, run: OpenRun, row: SpanRow) -> None:
+        notes = span_notes(run.anomalies, run.tree.index[row.span_id])
+        if self._subject is not None and self._subject.row.span_id == row.span_id:
+            notes += losses(self._subject.payload.attributes)
+        self.head.show_span(row, step_of(run, row.span_id), notes)
 
     def _show(self, subject: Subject | None) -> None:
         self._asked = None
@@ -189,9 +197,11 @@ class InspectorPane(QWidget):
         self.tabs.show_subject(subject, again=again)
         self.pages.setCurrentWidget(self.tabs)
         self.subject_shown.emit(subject)
-        row = self._row()
-        if row is not None and row.change > subject.row.change:
-            self._ask()
+        run, row = self._selection.run, self._row()
+        if run is not None and row is not None:
+            self._show_head(run, row)
+            if row.change > subject.row.change:
+                self._ask()
 
     def _fail(self, error: Exception) -> None:
         self._asked = None

@@ -150,8 +150,11 @@ class SpanRows(QAbstractTableModel):
         return max(min(int(self._columns.end[span]), self._now), int(self._columns.start[span]))
 
     def duration(self, span: int) -> int:
-        """How long a span took, or has been running, in ns."""
+        """How long a span took as recorded (below 0 where it ends before it begins), or has been running, in ns."""
         assert self._columns is not None, "no run has spans"
+        backwards = {} if self._run is None else self._run.anomalies.backwards
+        if span in backwards:
+            return -backwards[span]
         return self.end(span) - int(self._columns.start[span])
 
     def worst_inside(self, span: int) -> Status:

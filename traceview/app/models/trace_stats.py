@@ -27,6 +27,8 @@ class TraceStats:
         self.total = 0
         self.running = 0
         self.failed = 0
+        self.interrupted = 0
+        self.dropped = 0
         self.tokens = 0
         self.priced = 0
         self.cost_usd = 0.0
@@ -60,6 +62,8 @@ class TraceStats:
         self.total += sign
         self.running += sign * (trace.status is Status.RUNNING)
         self.failed += sign * (trace.status is Status.ERROR)
+        self.interrupted += sign * (trace.status is Status.INTERRUPTED)
+        self.dropped += sign * trace.dropped
         self.tokens += sign * (tokens_of(trace) or 0)
         if trace.cost_usd is not None:
             self.priced += sign

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from traceview.analysis.anomalies import Anomalies
 from traceview.analysis.steps import Moments
 from traceview.analysis.tree import SpanTree
 from traceview.protocol.records import EventRow, SpanRow, TraceSummary
@@ -27,7 +28,8 @@ class Source:
 class OpenRun:
     """One trace as of now: its summary, its spans in tree order, its events by time, its moments.
 
-    `now_ns` is the newest time seen in the run: where bars of running spans end.
+    `now_ns` is the newest time seen in the run: where bars of running spans end. `anomalies` are what in the tree can't
+    be as recorded.
     """
 
     source: Source
@@ -37,6 +39,7 @@ class OpenRun:
     moments: Moments
     start_ns: int
     now_ns: int
+    anomalies: Anomalies = field(default_factory=Anomalies)
 
     def row(self, span_id: bytes) -> SpanRow | None:
         """The span with this id, or None."""

@@ -3,7 +3,7 @@
     parcel "lost parcel" -draft          words and phrases anywhere in name, input, session, user, tags, project, model
     status:error  tag:beta  session:s-42 a field that equals the text; `*` stands for anything: user:u-*
     model:gpt-4o                         a model whose name contains the text
-    duration > 2 s  tokens >= 10k        a figure; also cost, spans, errors, calls
+    duration > 2 s  tokens >= 10k        a figure; also cost, spans, errors, calls, dropped
     -status:ok                           a minus turns any term round
 
 All terms must hold. Case doesn't matter.
@@ -95,6 +95,7 @@ _FIGURES: Final[dict[str, Callable[[TraceSummary], float | None]]] = {
     "spans": lambda trace: trace.spans,
     "errors": lambda trace: trace.errors,
     "calls": lambda trace: trace.llm_calls,
+    "dropped": lambda trace: trace.dropped,
 }
 _FIELDS: Final[dict[str, Callable[[TraceSummary], tuple[str, ...]]]] = {
     "name": lambda trace: (trace.name,),

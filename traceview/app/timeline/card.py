@@ -20,12 +20,13 @@ _LINE: Final = 18
 _WIDTH: Final = 220
 _WIDEST: Final = 320
 _NOTE_LENGTH: Final = 240
+_WARNING_LEFT: Final = 18
 _WRAP: Final = int(Qt.TextFlag.TextWordWrap | Qt.TextFlag.TextWrapAnywhere)
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a card says: an icon and a title, a caption at the right, lines of label and value, a note below."""
+    """What a card says: an icon and a title, a caption at the right, lines of label and value, a note and warnings."""
 
     icon: str
     icon_color: QColor
@@ -33,6 +34,7 @@ class Card:
     caption: str
     lines: tuple[tuple[str, str], ...]
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class CardView(QWidget):
@@ -67,7 +69,8 @@ class CardView(QWidget):
         if y + size.height() > room.bottom():
             y = beside.y() - size.height() - 8 + _SHADOW
         self.setGeometry(QRect(QPoint(max(0, x), max(0, y)), size))
-        self.setAccessibleName(", ".join((card.title, *(f"{label} {value}" for label, value in card.lines))))
+        said = (card.title, *(f"{label} {value}" for label, value in card.lines), *card.warnings)
+        self.setAccessibleName(", ".join(said))
         self.raise_()
         self.show()
         self.update()
@@ -80,7 +83,10 @@ class CardView(QWidget):
     def _size(self, card: Card) -> QSize:
         title = text_width(ui_font(12, 600), one_line(card.title)) + text_width(ui_font(12), card.caption) + 60
         width = min(_WIDEST, max(_WIDTH, round(title)))
-        height = _PADDING // 2 + _TITLE + _LINE * len(card.lines) + _PADDING - 4 + self._note_height(card, width)
+        warnings = (text_width(ui_font(12), words) + _WARNING_LEFT for words in card.warnings)
+        width = min(_WIDEST, max(width, *map(round, warnings), 0) + 2 * _PADDING) if card.warnings else width
+        lines = len(card.lines) + len(card.warnings)
+        height = _PADDING // 2 + _TITLE + _LINE * lines + _PADDING - 4 + self._note_height(card, width)
         return QSize(width + 2 * _SHADOW, height + 2 * _SHADOW)
 
     @staticmethod
@@ -114,6 +120,11 @@ class CardView(QWidget):
             used = draw_text(painter, line, label, ui_font(12), colors.text2)
             line.setLeft(line.left() + round(used) + 12)
             draw_text(painter, line, value, ui_font(12, 600), colors.text1, Qt.AlignmentFlag.AlignRight)
+            top += _LINE
+        for words in card.warnings:
+            draw_icon(painter, inner.left(), top + 3, "warning", colors.interrupted, 12)
+            line = QRect(inner.left() + _WARNING_LEFT, top, inner.width() - _WARNING_LEFT, _LINE)
+            draw_text(painter, line, words, ui_font(12), colors.interrupted)
             top += _LINE
         if card.note:
             painter.setFont(ui_font(12))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from traceview.analysis import figures
+from traceview.analysis.anomalies import span_notes
 from traceview.app.models.span_rows import SpanRows
 from traceview.app.models.span_search import label_of
 from traceview.app.theme import Theme
@@ -28,7 +29,7 @@ def span_card(rows: SpanRows, bars: BarPainter, span: int, frame: Frame, colors:
     ]
     if columns.is_container(span):
         own = bars.self_time(span)
-        share = f", {100 * own / took:.1f}{figures.THIN}%" if took else ""
+        share = f", {100 * own / took:.1f}{figures.THIN}%" if took > 0 else ""
         lines.append(("Self", figures.duration_text(own) + share))
     failed = record.status is Status.ERROR and record.status_message
     if not failed and label_of(record) and not bars.label_shows(span, frame):
@@ -39,7 +40,8 @@ def span_card(rows: SpanRows, bars: BarPainter, span: int, frame: Frame, colors:
     ink = {Status.ERROR: colors.error, Status.INTERRUPTED: colors.interrupted}.get(record.status, colors.kind(kind).ink)
     icon = _STATUS_ICONS.get(record.status, kind)
     caption = record.kind if record.status is Status.OK else f"{record.kind}, {record.status.word}"
-    return Card(icon, ink, record.name or "(no name)", caption, tuple(lines), record.status_message or "")
+    warnings = () if rows.run is None else tuple(span_notes(rows.run.anomalies, span))
+    return Card(icon, ink, record.name or "(no name)", caption, tuple(lines), record.status_message or "", warnings)
 
 
 def area_card(rows: SpanRows, area: Area, colors: Theme) -> Card:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from traceview.analysis import figures
+from traceview.analysis.anomalies import span_notes
 from traceview.app.controls import plain_tooltip
 from traceview.app.icons import draw_icon
 from traceview.app.models.span_rows import HiddenLine, SpanRows, tokens_of
@@ -26,6 +27,7 @@ _CHEVRON_LEFT: Final = 9
 _ICON_LEFT: Final = 28
 _TEXT_LEFT: Final = 50
 _NAME_ROOM: Final = 96
+_MARK: Final = 18
 # Narrower than this the tree has no room for tokens beside names.
 _TOKENS_FROM: Final = 330
 
@@ -213,15 +215,23 @@ class SpanTreeView(PaintedRows):
         colors = self._theme
         font = ui_font(12, 400 if leaf else 600 if depth == 0 else 500)
         rect.setRight(self._name_right(span, record, leaf))
-        mark = self._worst_inside(span) if not leaf and self.rows.is_collapsed(span) else None
-        if mark is not None:
-            rect.setRight(rect.right() - 20)
+        marks = self._marks(span, leaf)
+        rect.setRight(rect.right() - _MARK * len(marks))
         ink = colors.error if record.status is Status.ERROR else colors.text1
         name = elide(font, record.name or "(no name)", rect.width())
         used = draw_marked_text(painter, rect, name, font, ink, self.found_text, colors)
-        if mark is not None:
-            icon, tint = mark
-            draw_icon(painter, rect.left() + round(used) + 6, rect.top() + 6, icon, tint, 12)
+        left = rect.left() + round(used) + 6
+        for place, (icon, tint) in enumerate(marks):
+            draw_icon(painter, left + _MARK * place, rect.top() + 6, icon, tint, 12)
+
+    def _marks(self, span: int, leaf: bool) -> list[tuple[str, QColor]]:
+        """Icons and colours of what stands behind a name: what a collapsed span hides, what can't be as recorded."""
+        worst = self._worst_inside(span) if not leaf and self.rows.is_collapsed(span) else None
+        marks = [] if worst is None else [worst]
+        run = self.rows.run
+        if run is not None and span in run.anomalies:
+            marks.append(("orphan" if span in run.anomalies.orphans else "clock", self._theme.interrupted))
+        return marks
 
     def _worst_inside(self, span: int) -> tuple[str, QColor] | None:
         """Icon and colour of the worst that a collapsed span hides; None if all is well inside."""
@@ -249,10 +259,16 @@ class SpanTreeView(PaintedRows):
 
     def viewportEvent(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            name = self._cut_name(self.row_at(event.pos().y()))
-            QToolTip.showText(event.globalPos(), plain_tooltip(name), self.viewport())
+            text = self.tooltip_of(self.row_at(event.pos().y()))
+            QToolTip.showText(event.globalPos(), plain_tooltip(text), self.viewport())
             return True
         return super().viewportEvent(event)
+
+    def tooltip_of(self, row: int) -> str:
+        """What a row has no room for: its name where that is cut, and what its marks mean."""
+        run, span = self.rows.run, self.rows.span_at(row)
+        notes = [] if run is None or span < 0 else span_notes(run.anomalies, span)
+        return "\n".join(filter(None, (self._cut_name(row), *notes)))
 
     def _cut_name(self, row: int) -> str:
         """The name of a row where it is not seen in full, else ""."""

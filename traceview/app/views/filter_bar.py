@@ -17,8 +17,8 @@ from traceview.app.views.flow_layout import FlowLayout
 from traceview.app.views.trace_histogram import clock_text
 
 _HELP = """Words anywhere in input, name, session, user, tags, project, model
-status:error   tag:beta   session:s-42   user:u-*   model:gpt-4o
-duration > 2 s   tokens > 10k   cost > 0.01   errors > 0
+status:error   status:interrupted   tag:beta   session:s-42   user:u-*   model:gpt-4o
+duration > 2 s   tokens > 10k   cost > 0.01   errors > 0   dropped > 0
 A minus turns a term round: -status:ok"""
 _DEBOUNCE_MS = 120
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Final
 
 from PySide6.QtCore import QRect, QSize, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
@@ -29,6 +30,14 @@ class StatusItem:
     tip: str = ""
 
 
+_LOUD: Final = ("warning", "error")
+_NO_GAPS: Final = StatusItem("No gaps")
+_GAPS: Final = (
+    ": programs recorded them while their outbox was full. See which runs: filter by dropped > 0. "
+    "More room for a program: TRACEVIEW_SPOOL_MB"
+)
+
+
 def daemon_items(status: AgentStatus | None, error: str) -> list[StatusItem]:
     """What is said of the daemon, most important first; `error` is why there is no status."""
     if status is None:
@@ -43,8 +52,13 @@ def daemon_items(status: AgentStatus | None, error: str) -> list[StatusItem]:
         items.append(_sampled_out(status))
     if status.rejected:
         items.append(StatusItem(f"{status.rejected:,} spans rejected", "warning"))
-    lost = StatusItem(f"{status.dropped:,} spans dropped", "warning") if status.dropped else StatusItem("No gaps")
-    return [*items, lost]
+    items.append(_spans_dropped(status.dropped) if status.dropped else _NO_GAPS)
+    return items
+
+
+def _spans_dropped(count: int) -> StatusItem:
+    text = "1 span dropped" if count == 1 else f"{count:,} spans dropped"
+    return StatusItem(text, "warning", tip=f"{text}{_GAPS}")
 
 
 def _sampled_out(status: AgentStatus) -> StatusItem:
@@ -212,6 +226,3 @@ class StatusLine(QWidget):
     def _ink(self, item: StatusItem) -> QColor:
         colors = self._theme
         return {"ok": colors.ok, "warning": colors.interrupted, "error": colors.error}.get(item.mood, colors.text2)
-
-
-_LOUD = ("warning", "error")

@@ -1,12 +1,13 @@
-"""Six figures over the traces shown: total, running, failed, p50 / p95, tokens, cost."""
+"""Figures over the traces shown: total, running, failed, p50 / p95, tokens, cost; and what was lost, if anything."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QSize
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from traceview.analysis.figures import money, tokens
+from traceview.app.controls import plain_tooltip
 from traceview.app.models.trace_stats import TraceStats
 from traceview.app.paint import draw_text
 from traceview.app.theme import Theme, theme, ui_font
@@ -15,6 +16,12 @@ _LINE = 36
 _PADDING = 6
 
 
+_TERMS = {
+    "Running": "status:running",
+    "Failed": "status:error",
+    "Interrupted": "status:interrupted",
+    "Dropped spans": "dropped > 0",
+}
 _UNITS = ((3600e9, "h"), (60e9, "m"), (1e9, "s"), (1e6, "ms"), (1e3, "µs"))
 
 
@@ -40,13 +47,19 @@ def _coarse(ns: int) -> tuple[str, str]:
 
 
 class TraceCounters(QWidget):
-    """Three by two figures, each under its label."""
+    """Three by two figures, each under its label; a third line where runs were interrupted or spans lost.
+
+    Signals:
+        filter_requested(str): a figure was clicked: show only the traces it counts (a term of the filter line).
+    """
+
+    filter_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme(True)
         self._cells: list[tuple[str, str]] = []
-        self.setFixedHeight(2 * _LINE + 2 * _PADDING)
+        self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Counters")
         self.set_stats(TraceStats())
@@ -66,6 +79,10 @@ class TraceCounters(QWidget):
             ("Tokens", tokens(stats.tokens) if stats.tokens else "–"),
             ("Cost", money(stats.cost_usd, 2) if stats.priced else "–"),
         ]
+        # Normal is silent: these stand there only when there is something to tell.
+        wrong = (("Interrupted", stats.interrupted), ("Dropped spans", stats.dropped))
+        self._cells += [(label, f"{count:,}") for label, count in wrong if count]
+        self.setFixedHeight(-(-len(self._cells) // 3) * _LINE + 2 * _PADDING)
         self.setAccessibleDescription(", ".join(f"{label} {value}" for label, value in self._cells))
         self.update()
 
@@ -95,6 +112,25 @@ class TraceCounters(QWidget):
 
     def _ink(self, label: str, value: str) -> QColor:
         colors = self._theme
-        if value != "0" and label in ("Running", "Failed"):
-            return colors.running if label == "Running" else colors.error
-        return colors.text1
+        inks = {"Running": colors.running, "Failed": colors.error}
+        inks |= {"Interrupted": colors.interrupted, "Dropped spans": colors.interrupted}
+        return colors.text1 if value == "0" else inks.get(label, colors.text1)
+
+    def cell_at(self, place: QPoint) -> str:
+        """The label of the figure at a place, or ""."""
+        row, column = (place.y() - _PADDING) // _LINE, place.x() * 3 // max(1, self.width())
+        index = row * 3 + column
+        return self._cells[index][0] if 0 <= column < 3 and 0 <= index < len(self._cells) else ""
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Figures that lead somewhere say so."""
+        label = self.cell_at(event.position().toPoint())
+        leads = label in _TERMS and self.texts()[label] != "0"
+        self.setCursor(Qt.CursorShape.PointingHandCursor if leads else Qt.CursorShape.ArrowCursor)
+        self.setToolTip(plain_tooltip(f"Show only these: {_TERMS[label]}" if leads else ""))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Shows only the traces that a figure counts."""
+        label = self.cell_at(event.position().toPoint())
+        if event.button() is Qt.MouseButton.LeftButton and label in _TERMS and self.texts()[label] != "0":
+            self.filter_requested.emit(_TERMS[label])

@@ -9,18 +9,19 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from traceview.analysis.figures import duration_text, money, tokens
-from traceview.app.controls import Chip
 from traceview.app.paint import draw_text, text_width
 from traceview.app.state.open_run import OpenRun
 from traceview.app.state.selection import Selection
-from traceview.app.state.trace_filter import field_term, tokens_of
+from traceview.app.state.trace_filter import tokens_of
 from traceview.app.theme import TRACE_HEADER, Theme, theme, ui_font
+from traceview.app.views.run_chips import RunChips
 from traceview.app.views.trace_rows import draw_status, spin_now
 from traceview.protocol.records import Status, TraceSummary
 
 _TICK_MS = 100
 _LEFT = 36
 _FIGURE_GAP = 22
+_NAME_ROOM = 120
 
 
 class TraceHeader(QWidget):
@@ -36,8 +37,9 @@ class TraceHeader(QWidget):
         super().__init__(parent)
         self._theme = theme(True)
         self._selection = selection
-        self._chips: list[Chip] = []
-        self._chip_terms: tuple[tuple[str, str], ...] = ()
+        self.chips = RunChips(self)
+        self.chips.filter_requested.connect(self.filter_requested)
+        self.chips.span_requested.connect(selection.select_span)
         self.setFixedHeight(TRACE_HEADER)
         self.setAccessibleName("Run")
         self._tick = QTimer(self, interval=_TICK_MS)
@@ -49,8 +51,7 @@ class TraceHeader(QWidget):
     def set_theme(self, colors: Theme) -> None:
         """Repaints in other colours."""
         self._theme = colors
-        for chip in self._chips:
-            chip.set_theme(colors)
+        self.chips.set_theme(colors)
         self.update()
 
     def figures(self) -> list[tuple[str, str]]:
@@ -69,15 +70,8 @@ class TraceHeader(QWidget):
             ("Cost", "–" if trace.cost_usd is None else money(trace.cost_usd, 3)),
         ]
 
-    def chip_texts(self) -> list[str]:
-        """The chips beside the name."""
-        return [chip.label for chip in self._chips]
-
     def _show_run(self, run: OpenRun) -> None:
-        terms = _chip_terms(run.summary)
-        if terms != self._chip_terms:
-            self._chip_terms = terms
-            self._make_chips()
+        self.chips.show_run(run)
         if run.summary.status is Status.RUNNING and run.source.live:
             self._tick.start()
         else:
@@ -88,41 +82,28 @@ class TraceHeader(QWidget):
 
     def _show_nothing(self) -> None:
         self._tick.stop()
-        self._chip_terms = ()
-        self._make_chips()
+        self.chips.show_run(None)
         self.update()
-
-    def _make_chips(self) -> None:
-        for chip in self._chips:
-            chip.hide()
-            chip.deleteLater()
-        self._chips = []
-        for text, term in self._chip_terms:
-            chip = Chip(text, mark="" if term else "warning", parent=self)
-            chip.set_theme(self._theme)
-            if term:
-                chip.clicked.connect(lambda _=False, term=term: self.filter_requested.emit(term))
-            self._chips.append(chip)
 
     def _figures_left(self) -> int:
         widths = (_figure_width(label, value) + _FIGURE_GAP for label, value in self.figures())
         return self.width() - 12 - sum(widths) + _FIGURE_GAP
 
+    def _room(self) -> int:
+        """How wide name, chips and input may be."""
+        return max(80, self._figures_left() - 24 - _LEFT)
+
+    def _name_width(self, name: str) -> int:
+        """What the name takes: it gives way to warnings, and they to its beginning."""
+        room = self._room()
+        warnings = self.chips.least_width(room - _NAME_ROOM - 12)
+        return max(0, min(round(text_width(ui_font(14, 600), name)), room - (warnings + 12 if warnings else 0)))
+
     def _place_chips(self) -> None:
         run = self._selection.run
-        if run is None:
-            return
-        right = self._figures_left() - 24
-        left = _LEFT + min(round(text_width(ui_font(14, 600), run.summary.name)), self._name_room()) + 12
-        for chip in self._chips:
-            width = chip.sizeHint().width()
-            chip.setGeometry(left, 4, width, chip.height())
-            # What doesn't fit is left out: tags are the last and the first to go.
-            chip.setVisible(left + width <= right)
-            left += width + 6
-
-    def _name_room(self) -> int:
-        return max(80, self._figures_left() - 24 - _LEFT)
+        if run is not None:
+            taken = self._name_width(run.summary.name) + 12
+            self.chips.setGeometry(_LEFT + taken, 4, max(0, self._room() - taken), self.chips.height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The chips that fit are shown."""
@@ -150,10 +131,10 @@ class TraceHeader(QWidget):
         trace = run.summary
         spin = spin_now() if self._tick.isActive() else 0.0
         draw_status(painter, 12, 6, trace.status, colors, spin)
-        room = self._name_room()
-        draw_text(painter, QRect(_LEFT, 2, room, 24), trace.name, ui_font(14, 600), colors.text1)
+        name = QRect(_LEFT, 2, self._name_width(trace.name) + 1, 24)
+        draw_text(painter, name, trace.name, ui_font(14, 600), colors.text1)
         if trace.preview:
-            draw_text(painter, QRect(_LEFT, 24, room, 20), f"“{trace.preview}”", ui_font(12), colors.text2)
+            draw_text(painter, QRect(_LEFT, 24, self._room(), 20), f"“{trace.preview}”", ui_font(12), colors.text2)
         right = self.width() - 12
         for label, value in reversed(self.figures()):
             right = self._paint_figure(painter, right, label, value, trace) - _FIGURE_GAP
@@ -184,15 +165,3 @@ def _duration(run: OpenRun) -> str:
         growing = run.source.live and run.summary.status is Status.RUNNING
         took = max(run.now_ns, time.time_ns() if growing else 0) - run.start_ns
     return duration_text(max(0, took))
-
-
-def _chip_terms(trace: TraceSummary) -> tuple[tuple[str, str], ...]:
-    """Text and filter term of each chip; a chip without a term is a warning."""
-    chips: list[tuple[str, str]] = []
-    if trace.dropped:
-        chips.append((f"{trace.dropped:,} spans dropped", ""))
-    for field, value in (("session", trace.session), ("user", trace.user)):
-        if value:
-            chips.append((f"{field} {value}", field_term(field, value)))
-    chips += [(tag, field_term("tag", tag)) for tag in trace.tags if tag]
-    return tuple(chips)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from traceview.app.controls import plain_tooltip
@@ -35,9 +35,11 @@ class TraceHistogram(QWidget):
 
     Signals:
         range_brushed(object): (from_ns, to_ns), or None for everything.
+        room_changed(): more or fewer bars fit than before.
     """
 
     range_brushed = Signal(object)
+    room_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,6 +73,11 @@ class TraceHistogram(QWidget):
         """Shows these bars and this range."""
         self._histogram, self._range = histogram, range_ns
         self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The bars are as many as fit."""
+        super().resizeEvent(event)
+        self.room_changed.emit()
 
     def sizeHint(self) -> QSize:
         """As wide as the list, as high as bars and axis."""

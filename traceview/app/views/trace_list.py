@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from traceview.app.controls import IconButton, LinkButton, plain_tooltip
@@ -107,6 +107,8 @@ class TraceList(QWidget):
         self.rows.menu_requested.connect(self._show_menu)
         self.filter_bar.left.connect(self.rows.setFocus)
         self.histogram.range_brushed.connect(self._filters.brush)
+        self.histogram.room_changed.connect(self._refresh_histogram)
+        self.counters.filter_requested.connect(self._filters.add)
         self.pill.toggled.connect(self.follow_changed)
         self.keep.clicked.connect(lambda: self.keep_requested.emit(self._source))
         self._rail_head.clicked.connect(self.widen_requested)
@@ -236,16 +238,14 @@ class TraceList(QWidget):
         self._title.set_counts(model.rowCount(), model.total, filtered=self._filters.active)
         self._rail_foot.set_count(model.rowCount())
         self.counters.set_stats(model.stats)
-        self.histogram.set_data(model.histogram(self.histogram.bins()), self._filters.range)
+        self._refresh_histogram()
         nothing = model.total == 0 and not self._filters.active
         for widget in (self.histogram, self._figures, self._columns):
             widget.setVisible(not nothing and not self._rail)
         self._hint.show_for(model, loading=self._loading, filtered=self._filters.active)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """The histogram has as many bars as fit."""
-        super().resizeEvent(event)
-        self._stats_timer.start()
+    def _refresh_histogram(self) -> None:
+        self.histogram.set_data(self._model.histogram(self.histogram.bins()), self._filters.range)
 
     def sizeHint(self) -> QSize:
         """320 wide unless the user dragged it."""

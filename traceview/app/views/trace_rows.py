@@ -64,7 +64,8 @@ def spin_now() -> float:
 def summary_text(trace: TraceSummary) -> str:
     """A trace in one line of text, for copying and screen readers."""
     took = duration_text(trace.duration_ns) if trace.duration_ns is not None else trace.status.word
-    return f"{trace.preview or trace.name}, {trace.name}, {trace.status.word}, {took}"
+    lost = f", {trace.dropped:,} spans dropped" if trace.dropped else ""
+    return f"{trace.preview or trace.name}, {trace.name}, {trace.status.word}, {took}{lost}"
 
 
 class TraceRows(PaintedRows):
@@ -168,6 +169,10 @@ class TraceRows(PaintedRows):
             figures.append(money(trace.cost_usd, 3))
         right = " · ".join(figures) or f"{trace.spans:,} span{'' if trace.spans == 1 else 's'}"
         used = draw_text(painter, box, right, font, ink, Qt.AlignmentFlag.AlignRight)
+        if trace.dropped:
+            lost = box.adjusted(0, 0, -round(used) - 10, 0)
+            text = f"{trace.dropped:,} dropped"
+            used += 10 + draw_text(painter, lost, text, font, self._theme.interrupted, Qt.AlignmentFlag.AlignRight)
         left = age(trace.start_ns, time.time_ns())
         if trace.preview:
             left = f"{trace.name} · {left}"

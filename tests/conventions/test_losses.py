@@ -1,0 +1,27 @@
+"""What a program left out of its own report is said; counts that make no sense are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from traceview.conventions import losses
+from traceview.formats.otlp import names
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({}, []),
+        ({"traceview.items_cut": True}, ["Output cut: later items were only counted"]),
+        ({names.DROPPED_ATTRIBUTES: 3}, ["3 attributes dropped by the program"]),
+        (
+            {names.DROPPED_LINKS: 1, names.DROPPED_EVENTS: 2_000},
+            ["2,000 events dropped by the program", "1 link dropped by the program"],
+        ),
+        ({names.DROPPED_EVENTS: "many", names.DROPPED_LINKS: 0, "traceview.items_cut": False}, []),
+    ],
+)
+def test_losses_are_named(attributes: dict[str, Any], said: list[str]) -> None:
+    assert losses(attributes) == said
