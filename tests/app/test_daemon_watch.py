@@ -67,9 +67,12 @@ def test_why_the_start_failed_is_not_drowned_by_its_not_running(
 ) -> None:
     monkeypatch.setenv("TRACEVIEW_STORE", str(places.home))  # a folder: the daemon refuses to start
     watch, said = _watch(places, start_daemon=True)
+    failures: list[str] = []
+    watch.start_failed.connect(failures.append)
     watch.start()
     qtbot.waitUntil(lambda: bool(said), timeout=20_000)
     reason = said[0][1]
+    assert failures == [reason]
     assert "is not running" not in reason
     with qtbot.assertNotEmitted(watch.status_changed, wait=1_300):
         pass

@@ -313,7 +313,7 @@ def test_files_are_chosen_and_written_through_dialogs(home: Path, open_window: O
     assert dialog.defaultSuffix() == "json"
     dialog.fileSelected.emit(str(home / "out.json"))
     dialog.reject()
-    qtbot.waitUntil(lambda: window.banner.messages() == [f"{home / 'out.json'}: 1 trace"], timeout=10_000)
+    qtbot.waitUntil(lambda: window.banner.messages() == [f"1 trace exported to {home / 'out.json'}"], timeout=10_000)
     chosen = window.files.choose()
     chosen.filesSelected.emit([str(home / "out.json")])
     chosen.reject()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC
 from pathlib import Path
 
@@ -23,6 +24,24 @@ def test_what_was_chosen_is_there_after_a_restart(home: Path) -> None:
     assert (again.theme, again.zone, again.tzinfo) == ("light", "utc", UTC)
     assert again.layout("window") == {"size": [1600, 1000], "maximised": False}
     assert again.recent_files() == [home / "a.json"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
+@pytest.mark.parametrize("before", [None, 0o644])
+def test_the_file_is_for_its_user_only(home: Path, before: int | None) -> None:
+    path = home / "settings.ini"
+    if before is not None:
+        path.write_text("[General]\ntheme=dark\n")
+        path.chmod(before)
+    settings = Settings(path)
+    settings.add_recent_file(home / "secret.json")
+    assert settings.save()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert settings.theme == ("system" if before is None else "dark")
+
+
+def test_a_folder_that_is_not_there_is_no_error(home: Path) -> None:
+    assert Settings(home / "nowhere" / "settings.ini").theme == "system"
 
 
 def test_defaults_hold_where_nothing_was_chosen(home: Path) -> None:

@@ -181,7 +181,7 @@ def test_keeping_copies_the_file_into_the_live_store(
     source = _open(sources, qtbot, _otlp(home))
     ensure_agent(places)
     try:
-        with qtbot.waitSignal(sources.noticed, timeout=20_000) as noticed:
+        with qtbot.waitSignal(sources.kept, timeout=20_000) as noticed:
             sources.keep(source)
     finally:
         ask(places, "stop")

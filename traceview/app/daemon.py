@@ -21,9 +21,11 @@ class DaemonWatch(QObject):
 
     Signals:
         status_changed(AgentStatus | None, str): how the daemon is, or None and why nothing is known of it.
+        start_failed(str): why none could be started when one was wanted; "" once one runs.
     """
 
     status_changed = Signal(object, str)
+    start_failed = Signal(str)
 
     def __init__(self, places: Places, *, start_daemon: bool = True, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -34,6 +36,7 @@ class DaemonWatch(QObject):
         self._said: tuple[AgentStatus | None, str] | None = None
         self._to_keep: set[bytes] = set()
         self._kept: set[bytes] = set()
+        self._start_failure = ""
         # Starting a daemon may take seconds; it must not hold up the end of the window.
         self._thread = threading.Thread(target=self._work, name="traceview-daemon-watch", daemon=True)
 
@@ -73,9 +76,12 @@ class DaemonWatch(QObject):
             except AgentError as error:
                 # Why it could not be started says more than that it doesn't run.
                 failure = str(error) if must_start or not failure else failure
+                if must_start:
+                    self._tell_start(failure)
                 self._tell(None, failure)
             else:
                 self._keep(answer.sampling)
+                self._tell_start("")
                 self._tell(answer, "")
             with self._condition:
                 if not self._closed and not self._must_start:
@@ -93,6 +99,11 @@ class DaemonWatch(QObject):
                     self._to_keep.add(trace_id)
             else:
                 self._kept.add(trace_id)
+
+    def _tell_start(self, failure: str) -> None:
+        if not self._closed and failure != self._start_failure:
+            self._start_failure = failure
+            self.start_failed.emit(failure)
 
     def _tell(self, answer: AgentStatus | None, failure: str) -> None:
         if not self._closed and (answer, failure) != self._said:

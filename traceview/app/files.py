@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from traceview.app.export import FILTERS, export_traces
@@ -59,9 +61,18 @@ class FileDialogs:
         self._services.jobs.latest(
             f"export {target}",
             lambda: export_traces(source, trace_ids, target),
-            lambda count: self._banner.tell(f"{target}: {count:,} trace{'' if count == 1 else 's'}", error=False),
+            lambda count: self._tell_written(count, target),
             lambda error: self._banner.tell(_why(target, error)),
         )
+
+    def _tell_written(self, count: int, target: Path) -> None:
+        traces = "1 trace" if count == 1 else f"{count:,} traces"
+        folder = QUrl.fromLocalFile(str(target.parent))
+        actions = (
+            ("Show in folder", lambda: QDesktopServices.openUrl(folder)),
+            ("Copy path", lambda: QGuiApplication.clipboard().setText(str(target))),
+        )
+        self._banner.tell(f"{traces} exported to {target}", "done", actions)
 
     def _suggestion(self, trace_ids: Sequence[bytes]) -> str:
         trace = self._services.model.find(trace_ids[0]) if len(trace_ids) == 1 else None

@@ -40,6 +40,7 @@ from traceview.protocol.control import AgentStatus
 
 VIEWS: Final = (View("waterfall", "Waterfall", "waterfall"),)
 _DEMO: Final = ["-P", "-m", "traceview", "demo", "--no-window"]
+_NOTHING_LOST: Final = "Nothing new is stored until then; programs keep their spans meanwhile."
 _RECENT_RUNS: Final = 300
 _WORDS_FROM: Final = 900
 _MIN_SIZE: Final = (800, 480)
@@ -150,6 +151,8 @@ class MainWindow(QWidget):
     def _connect_workers(self) -> None:
         services = self.services
         services.tail.problem_changed.connect(self.status_line.set_store_problem)
+        services.tail.problem_changed.connect(lambda text: self.banner.stand("reading the store", text))
+        services.daemon.start_failed.connect(lambda text: self.banner.stand("starting the daemon", text))
         services.daemon.status_changed.connect(self.show_status)
         self.status_line.start_requested.connect(services.daemon.start_daemon)
         services.sources.changed.connect(self._on_sources)
@@ -157,7 +160,8 @@ class MainWindow(QWidget):
         services.sources.reading.connect(self.trace_list.set_reading)
         services.sources.reading_ended.connect(self.trace_list.source_bar.end_reading)
         services.sources.failed.connect(self.banner.tell)
-        services.sources.noticed.connect(lambda text: self.banner.tell(text, error=False))
+        services.sources.noticed.connect(lambda text: self.banner.tell(text, "warning"))
+        services.sources.kept.connect(lambda text: self.banner.tell(text, "done"))
         services.selection.run_opened.connect(self._on_run)
         services.selection.run_closed.connect(lambda: self.setWindowTitle("traceview"))
 
@@ -205,6 +209,8 @@ class MainWindow(QWidget):
         """Shows how the daemon is; with None, why nothing is known of it."""
         self._status = status
         self.status_line.set_status(status, error)
+        problem = status.problem if status else None
+        self.banner.stand("the daemon", f"{problem.rstrip('.')}. {_NOTHING_LOST}" if problem else "")
         self.empty.set_status(status, error)
         self.settings_sheet.set_text("OTLP/HTTP", otlp_address(status) or "not received")
         self._refresh_pill()

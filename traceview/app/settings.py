@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -22,6 +23,7 @@ class Settings:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        _make_private(path)
         self._ini = QSettings(str(path), QSettings.Format.IniFormat)
 
     @property
@@ -85,3 +87,10 @@ class Settings:
             return json.loads(value) if isinstance(value, str) else None
         except ValueError:
             return None
+
+
+def _make_private(path: Path) -> None:
+    """It names the files one has opened: for this user only. QSettings keeps the rights of a file that is there."""
+    with contextlib.suppress(OSError):  # an unusable folder is told of where the daemon or the store needs it
+        path.touch(mode=0o600)
+        path.chmod(0o600)

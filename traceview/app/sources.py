@@ -33,7 +33,8 @@ class Sources(QObject):
         reading(Path, int, int): how far a file has been read, in bytes of bytes.
         reading_ended(Path): a file is read, or given up.
         failed(str): one sentence on what could not be opened or kept, and what to do.
-        noticed(str): one sentence on what was left out of a file, or what was done.
+        noticed(str): one sentence on what was left out of a file.
+        kept(str): one sentence on what is in the live store now.
     """
 
     changed = Signal()
@@ -42,6 +43,7 @@ class Sources(QObject):
     reading_ended = Signal(object)
     failed = Signal(str)
     noticed = Signal(str)
+    kept = Signal(str)
     _finished = Signal(object, object)
 
     def __init__(self, places: Places, parent: QObject | None = None) -> None:
@@ -189,7 +191,7 @@ class Sources(QObject):
         else:
             count = answer.get("traces", 0)
             traces = "1 trace" if count == 1 else f"{count:,} traces"
-            self.noticed.emit(f"{source.title} is in the live store now: {traces}")
+            self.kept.emit(f"{source.title} is in the live store now: {traces}")
 
 
 def _delete_store(path: Path) -> None:

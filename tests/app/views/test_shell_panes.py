@@ -360,7 +360,7 @@ def test_the_banner_shows_one_message_after_the_other(qtbot: QtBot) -> None:
     banner.resize(600, 40)
     banner.tell("<b>a.json</b> is empty")
     banner.tell("<b>a.json</b> is empty")
-    banner.tell("3 spans were left out", error=False)
+    banner.tell("3 spans were left out", "warning")
     assert banner.messages() == ["<b>a.json</b> is empty", "3 spans were left out"]
     label = banner.findChild(QLabel)
     assert label.textFormat() is Qt.TextFormat.PlainText
@@ -373,6 +373,51 @@ def test_the_banner_shows_one_message_after_the_other(qtbot: QtBot) -> None:
     banner._close.click()
     assert banner.isHidden()
     banner.set_theme(LIGHT)
+
+
+def test_trouble_stands_before_all_else_and_goes_by_itself(qtbot: QtBot) -> None:
+    banner = Banner()
+    qtbot.addWidget(banner)
+    banner.tell("a.json is empty")
+    banner.stand("the daemon", "the disk is full: free some space")
+    assert banner.messages() == ["the disk is full: free some space", "a.json is empty"]
+    banner.stand("the daemon", "the disk is full: free some space")
+    banner.stand("reading", "")
+    banner.stand("the daemon", "the store was deleted")
+    assert banner.messages() == ["the store was deleted", "a.json is empty"]
+    banner.stand("the daemon", "")
+    assert banner.messages() == ["a.json is empty"]
+
+
+def test_closed_trouble_stays_away_until_something_else_is_wrong(qtbot: QtBot) -> None:
+    banner = Banner()
+    qtbot.addWidget(banner)
+    banner.stand("the daemon", "the disk is full")
+    banner._close.click()
+    banner.stand("the daemon", "the disk is full")
+    assert banner.isHidden()
+    banner.stand("the daemon", "")
+    banner.stand("the daemon", "the disk is full")
+    assert banner.isVisible()
+
+
+def test_what_was_done_is_no_warning_and_offers_what_comes_next(qtbot: QtBot) -> None:
+    banner = Banner()
+    qtbot.addWidget(banner)
+    banner.resize(900, 40)
+    done: list[str] = []
+    banner.tell("1 trace exported to /tmp/a.json", "done")
+    banner.tell("1 trace exported to /tmp/b.json", "done", (("Copy path", lambda: done.append("b")),))
+    assert banner.messages() == ["1 trace exported to /tmp/b.json"]
+    (link,) = banner.actions()
+    link.click()
+    assert done == ["b"]
+    calm = banner.grab().toImage()
+    assert calm.pixelColor(400, 2) == theme(True).bg2
+    banner.set_theme(LIGHT)
+    assert len(banner.actions()) == 1
+    banner._close.click()
+    assert banner.actions() == []
 
 
 def test_the_key_sheet_shows_all_groups(qtbot: QtBot) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
+    QColor,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from traceview.app.controls import IconButton, LinkButton, TextButton, draw_key_cap
 from traceview.app.icons import draw_icon
-from traceview.app.paint import draw_text, fill_round, outline_round, text_width
+from traceview.app.paint import draw_text, fill_round, metrics, one_line, outline_round, text_width
 from traceview.app.theme import Theme, mono_font, ui_font
 from traceview.app.views.part import Part
 from traceview.protocol.control import AgentStatus
@@ -31,6 +32,8 @@ _ROW = 32
 _TOP = 48
 _BOTTOM = 40
 _COPIED_MS = 1_500
+_LABEL = 100
+_WRAP = int(Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignVCenter)
 _LINES = (
     (("import", "word"), (" traceview as tv", "")),
     (("with", "word"), (" tv.trace(", ""), ('"my-agent"', "text"), ("): run_agent()", "")),
@@ -186,9 +189,22 @@ class _Sheet(Part):
         self.copy_code.set_text("Copied")
         QTimer.singleShot(_COPIED_MS, self.copy_code, lambda: self.copy_code.set_text("Copy"))
 
+    def _row_heights(self) -> list[int]:
+        """How high each address stands; what is wrong with one is said in full, over several lines."""
+        room = self.width() - _INDENT - 60 - _LABEL
+        errors = (error for _, _, error in self._addresses)
+        return [max(_ROW, _wrapped_height(error or "", ui_font(12), room) + 12) for error in errors] or [_ROW]
+
     def _y(self, part: str) -> int:
         """The top, or for a line of text the middle, of a part of the sheet."""
-        rows = max(1, len(self._addresses)) * _ROW
+        rows = sum(self._row_heights())
+        if part not in ("headline", "daemon"):
+            rows_above = max(0, _wrapped_height(self._headline, ui_font(13), self.width()) - 20)
+            return self._y_below(part, rows) + rows_above
+        return self._y_below(part, rows)
+
+    @staticmethod
+    def _y_below(part: str, rows: int) -> int:
         offsets = {"headline": 12, "daemon": 42, "one": 84, "code": 104, "command": 200, "two": 244, "otlp": 264}
         below = {"three": 36, "drop": 56, "line": 164, "demo": 184, "keys": 245}
         return _TOP + (offsets[part] if part in offsets else offsets["otlp"] + rows + below[part])
@@ -197,8 +213,10 @@ class _Sheet(Part):
         right = self.width()
         hint = self.copy_code.sizeHint()
         self.copy_code.setGeometry(right - 12 - hint.width() - 2, self._y("code") + 10, hint.width() + 2, 26)
-        for row, button in enumerate(self.copy_addresses):
-            button.move(right - 32, self._y("otlp") + row * _ROW + 4)
+        top = self._y("otlp")
+        for button, height in zip(self.copy_addresses, self._row_heights(), strict=False):
+            button.move(right - 32, top + (height - 24) // 2)
+            top += height
         self.drop.setGeometry(_INDENT, self._y("drop"), right - _INDENT, 88)
         words = round(text_width(ui_font(12), "Drop files here, or "))
         link = self.choose.sizeHint().width()
@@ -209,8 +227,8 @@ class _Sheet(Part):
     def _paint(self, painter: QPainter, colors: Theme) -> None:
         self._line(painter, "headline", "Waiting for the first run", ui_font(20, 600), 0)
         ink = colors.interrupted if self._trouble else colors.text2
-        box = QRect(0, self._y("daemon") - 10, self.width(), 20)
-        draw_text(painter, box, self._headline, ui_font(13), ink)
+        height = max(20, _wrapped_height(self._headline, ui_font(13), self.width()))
+        _draw_wrapped(painter, QRect(0, self._y("daemon") - 10, self.width(), height), self._headline, ui_font(13), ink)
         self._step(painter, "one", "1", "Add two lines to your agent", "Python 3.11 or newer")
         self._step(
             painter, "two", "2", "Or send OpenTelemetry here", "OpenInference and GenAI conventions are understood"
@@ -264,19 +282,30 @@ class _Sheet(Part):
 
     def _paint_addresses(self, painter: QPainter, colors: Theme) -> None:
         rows = self._addresses or [("OTLP", "", "not received yet")]
-        box = QRect(_INDENT, self._y("otlp"), self.width() - _INDENT, len(rows) * _ROW)
+        heights = self._row_heights()
+        box = QRect(_INDENT, self._y("otlp"), self.width() - _INDENT, sum(heights))
         fill_round(painter, box, colors.bg2, 6)
         outline_round(painter, box, colors.border_strong, 6)
         for row, (label, address, error) in enumerate(rows):
-            line = QRect(box.left() + 16, box.top() + row * _ROW, box.width() - 60, _ROW)
+            line = QRect(box.left() + 16, box.top() + sum(heights[:row]), box.width() - 60, heights[row])
             if row:
                 painter.fillRect(box.left(), line.top(), box.width(), 1, colors.border_strong)
             draw_text(painter, line, label, ui_font(12), colors.text2)
-            place = line.adjusted(100, 0, 0, 0)
+            place = line.adjusted(_LABEL, 0, 0, 0)
             if error:
-                draw_text(painter, place, error, ui_font(12), colors.interrupted)
+                _draw_wrapped(painter, place, error, ui_font(12), colors.interrupted)
             else:
                 draw_text(painter, place, address, mono_font(13), colors.text1)
+
+
+def _wrapped_height(text: str, font: QFont, width: int) -> int:
+    return round(metrics(font).boundingRect(QRect(0, 0, width, 1_000), _WRAP, one_line(text)).height())
+
+
+def _draw_wrapped(painter: QPainter, box: QRect, text: str, font: QFont, ink: QColor) -> None:
+    painter.setFont(font)
+    painter.setPen(ink)
+    painter.drawText(box, _WRAP, one_line(text))
 
 
 class _DropZone(Part):
