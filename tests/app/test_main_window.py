@@ -120,6 +120,45 @@ def test_a_narrow_window_gives_up_the_list_then_the_inspectors_place(
     qtbot.waitUntil(lambda: upper.sizes()[1] == 384)
 
 
+def test_home_and_end_are_the_replays_also_while_the_list_has_the_keyboard(
+    home: Path, open_window: Open, qtbot: QtBot
+) -> None:
+    fill_store(home / "traces.db", "first", "second", "third")
+    window = open_window()
+    selection, rows = window.services.selection, window.trace_list.rows
+    qtbot.waitUntil(lambda: selection.run is not None)
+    rows.setFocus()
+    qtbot.keyClick(rows, Qt.Key.Key_End)
+    assert selection.run is not None
+    assert (selection.run.summary.name, selection.moment) == ("third", len(selection.run.moments) - 1)
+    qtbot.keyClick(rows, Qt.Key.Key_End, CTRL)
+    qtbot.waitUntil(lambda: selection.run is not None and selection.run.summary.name == "first")
+    qtbot.keyClick(rows, Qt.Key.Key_Home, CTRL)
+    qtbot.waitUntil(lambda: selection.run is not None and selection.run.summary.name == "third")
+
+
+def test_under_the_waterfall_the_state_stands_beside_the_inspector(home: Path, open_window: Open, qtbot: QtBot) -> None:
+    fill_store(home / "traces.db", "first")
+    window = open_window(1000, 700)
+    bench = window.workbench
+    assert bench.state is not None
+    assert bench.inspector is not None
+    qtbot.waitUntil(lambda: bench._upper.sizes()[1] >= 260)
+    assert bench._side.orientation() is Qt.Orientation.Vertical
+    bench.state.set_collapsed(False)
+    assert bench._side.orientation() is Qt.Orientation.Horizontal
+    qtbot.waitUntil(lambda: bench.inspector.height() >= 260)  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: 350 <= bench.state.width() <= 420)  # type: ignore[union-attr]
+    assert "split" not in bench.save_layout()
+    window.resize(1600, 1000)
+    assert bench._side.orientation() is Qt.Orientation.Vertical
+    window.resize(1000, 700)
+    assert bench._side.orientation() is Qt.Orientation.Horizontal
+    bench.state.set_collapsed(True)
+    assert bench._side.orientation() is Qt.Orientation.Vertical
+    qtbot.waitUntil(lambda: bench.state.height() <= 28)  # type: ignore[union-attr]
+
+
 def test_the_list_can_be_widened_in_a_narrow_window(home: Path, open_window: Open) -> None:
     fill_store(home / "traces.db", "first")
     window = open_window(1280, 800)

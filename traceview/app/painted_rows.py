@@ -25,6 +25,7 @@ from traceview.app.theme import ROW, Theme, theme
 
 # A scroll bar counts in int32; a million rows of 24 px fit, a hundred million do not and then scroll by rows.
 _MAX_SCROLL = 2_000_000_000
+_PLAIN = Qt.KeyboardModifier.NoModifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class PaintedRows(QAbstractScrollArea):
     """A list of equal rows painted by the subclass, which overrides `row_count()` and `paint_row()`.
 
     It paints pane ground, hover and selection (wash and a 2 px accent edge) itself, before `paint_row`. Subclasses call
-    `rows_changed()` when rows come, go or change.
+    `rows_changed()` when rows come, go or change. With `ends_by_ctrl` Home and End are left to the window (the replay's
+    ends), and Ctrl+Home and Ctrl+End go to the ends of the list.
 
     Signals:
         current_changed(int): another row is the current one; -1 is none. Emitted for user input and `set_current`.
@@ -53,6 +55,8 @@ class PaintedRows(QAbstractScrollArea):
     row_activated = Signal(int)
     row_clicked = Signal(int)
     hovered_row_changed = Signal(int)
+
+    ends_by_ctrl = False
 
     def __init__(self, row_height: int = ROW, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -235,8 +239,9 @@ class PaintedRows(QAbstractScrollArea):
             Qt.Key.Key_Home: 0,
             Qt.Key.Key_End: count - 1,
         }
-        key = Qt.Key(event.key())
-        if key in steps and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+        key, modifiers = Qt.Key(event.key()), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        by_ctrl = self.ends_by_ctrl and key in (Qt.Key.Key_Home, Qt.Key.Key_End)
+        if key in steps and modifiers == (Qt.KeyboardModifier.ControlModifier if by_ctrl else _PLAIN):
             self.set_current(max(0, min(count - 1, steps[key])))
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._current >= 0:
             self.row_activated.emit(self._current)

@@ -28,6 +28,10 @@ NARROW_SIDE: Final = 336
 NARROW: Final = 1360
 STACKED: Final = 1100
 _SIDE_MIN: Final = 240
+_BESIDE: Final = Qt.Orientation.Horizontal
+# Under the waterfall the inspector needs this much for a few lines; the waterfall keeps this much for six rows.
+_STACKED_SIDE: Final = 320
+_STACKED_CENTRE: Final = 270
 
 
 class Workbench(QWidget):
@@ -145,6 +149,8 @@ class Workbench(QWidget):
         if before == 0 or (before < STACKED) != stacked or (before < NARROW) != (width < NARROW):
             self._unsized = True
             self._size_side()
+            if self.state is not None and (before < STACKED) != stacked:
+                self._fit_state(self.state.collapsed)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Sizes can be given only to panes that have been laid out."""
@@ -164,7 +170,8 @@ class Workbench(QWidget):
         self._unsized = False
         if self._width < STACKED:
             height = self._upper.height()
-            self._upper.setSizes([height - height * 2 // 5, height * 2 // 5])
+            side = max(height * 2 // 5, min(_STACKED_SIDE, height - _STACKED_CENTRE))
+            self._upper.setSizes([height - side, side])
         else:
             side = min(self._side_width, NARROW_SIDE) if self._width < NARROW else self._side_width
             self._upper.setSizes([max(1, self._upper.width() - side - 1), side])
@@ -174,8 +181,21 @@ class Workbench(QWidget):
             self._side_width = self._side.width()
 
     def _fit_state(self, collapsed: bool) -> None:
-        """A folded state panel leaves its room to the inspector, an unfolded one takes it again."""
+        """A folded state panel leaves its room to the inspector, an unfolded one takes it again.
+
+        Under the waterfall there is width but no height: there an unfolded one stands beside the inspector.
+        """
         inspector, state = self._side.sizes()
+        beside, was_beside = not collapsed and self._width < STACKED, self._side.orientation() is _BESIDE
+        self._side.setOrientation(_BESIDE if beside else Qt.Orientation.Vertical)
+        for place, share in enumerate((3, 2) if beside else (1, 0)):
+            self._side.setStretchFactor(place, share)
+        if beside:
+            width = self._upper.width()
+            self._side.setSizes([width - width * 2 // 5, width * 2 // 5])
+            return
+        if was_beside:
+            inspector, state = self._side.height(), 0
         whole = inspector + state
         if collapsed and state > PANEL_HEAD:
             self._state_height = state
@@ -186,7 +206,9 @@ class Workbench(QWidget):
         """Sizes and switches, for `restore_layout`."""
         saved: dict[str, Any] = {"side": self._side_width, "panel": self._panel}
         if self.waterfall is not None:
-            saved |= {"split": self._side.sizes(), "waterfall": self.waterfall.save_state()}
+            saved["waterfall"] = self.waterfall.save_state()
+            if self._side.orientation() is not _BESIDE:
+                saved["split"] = self._side.sizes()
         else:
             saved |= {key: self._layout[key] for key in ("split", "waterfall") if key in self._layout}
         return saved

@@ -300,9 +300,10 @@ def test_the_status_line_says_how_the_daemon_is(qtbot: QtBot) -> None:
     )
     line.set_store_problem("/s is damaged")
     assert line.texts()[:7] == [
-        "The disk is full.", "/s is damaged", "Port 4318 is taken by otelcol (812).", "412 spans/s",
-        "Store 1.24\u2009GB", "3 spans rejected", "212 spans dropped",
+        "The disk is full.", "/s is damaged", "212 spans dropped", "Port 4318 is taken by otelcol (812).",
+        "412 spans/s", "Store 1.24\u2009GB", "3 spans rejected",
     ]  # fmt: skip
+    assert "TRACEVIEW_SPOOL_MB" in line.toolTip()
     assert "OTLP" not in line.texts()[-1]
     line.set_theme(LIGHT)
     assert line.grab().toImage() != calm
@@ -409,15 +410,15 @@ def test_what_was_done_is_no_warning_and_offers_what_comes_next(qtbot: QtBot) ->
     banner.tell("1 trace exported to /tmp/a.json", "done")
     banner.tell("1 trace exported to /tmp/b.json", "done", (("Copy path", lambda: done.append("b")),))
     assert banner.messages() == ["1 trace exported to /tmp/b.json"]
-    (link,) = banner.actions()
+    (link,) = banner.links()
     link.click()
     assert done == ["b"]
     calm = banner.grab().toImage()
     assert calm.pixelColor(400, 2) == theme(True).bg2
     banner.set_theme(LIGHT)
-    assert len(banner.actions()) == 1
+    assert len(banner.links()) == 1
     banner._close.click()
-    assert banner.actions() == []
+    assert banner.links() == []
 
 
 def test_the_key_sheet_shows_all_groups(qtbot: QtBot) -> None:

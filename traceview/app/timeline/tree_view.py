@@ -54,6 +54,7 @@ class SpanTreeView(PaintedRows):
     collapse_asked = Signal(int, bool)
     show_asked = Signal(int)
     zoom_asked = Signal(int)
+    ends_by_ctrl = True
 
     def __init__(self, rows: SpanRows, parent: QWidget | None = None) -> None:
         super().__init__(ROW, parent)

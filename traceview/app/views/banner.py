@@ -86,7 +86,7 @@ class Banner(QWidget):
         """The messages, the one in sight first."""
         return [message.text for message in self._messages]
 
-    def actions(self) -> list[LinkButton]:
+    def links(self) -> list[LinkButton]:
         """What can be done about the message in sight."""
         return list(self._links)
 

@@ -45,6 +45,8 @@ def daemon_items(status: AgentStatus | None, error: str) -> list[StatusItem]:
     items = [StatusItem("Daemon running", "ok", dot=True)]
     if status.problem:
         items = [StatusItem(status.problem, "error", dot=True)]
+    if status.dropped:  # before what may be long: a loss must be in sight
+        items.append(_spans_dropped(status.dropped))
     items += [StatusItem(item.error, "warning") for item in status.receivers if item.error]
     items.append(StatusItem(f"{status.spans_per_second:,.0f} spans/s"))
     items.append(StatusItem(f"Store {bytes_text(status.store_bytes)}"))
@@ -52,8 +54,7 @@ def daemon_items(status: AgentStatus | None, error: str) -> list[StatusItem]:
         items.append(_sampled_out(status))
     if status.rejected:
         items.append(StatusItem(f"{status.rejected:,} spans rejected", "warning"))
-    items.append(_spans_dropped(status.dropped) if status.dropped else _NO_GAPS)
-    return items
+    return items if status.dropped else [*items, _NO_GAPS]
 
 
 def _spans_dropped(count: int) -> StatusItem:

@@ -78,6 +78,7 @@ class TraceRows(PaintedRows):
 
     trace_picked = Signal(object)
     menu_requested = Signal(int, QPoint)
+    ends_by_ctrl = True
 
     def __init__(self, model: TraceListModel) -> None:
         super().__init__(TRACE_ROW)
