@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 import zmq
+import zmq.auth
 
 from traceview import doctor
 from traceview.cli import main
@@ -162,6 +163,10 @@ def test_another_version_or_a_problem_of_the_daemon_is_told(daemon: Places, monk
     monkeypatch.setattr(control, "status", lambda places: stuck)
     check = doctor._daemon(daemon)[1]
     assert (check.state, check.found) == ("failed", "takes nothing: the disk is full")
+    shut = control.Receiver(name="otlp-grpc", address="127.0.0.1:4317", error="port 4317 is taken: choose another")
+    monkeypatch.setattr(control, "status", lambda places: msgspec.structs.replace(status, receivers=(shut,)))
+    found = checks()["otlp-grpc"]
+    assert (found.state, found.found, found.remedy) == ("attention", "port 4317 is taken", "choose another")
 
 
 @pytest.mark.parametrize(
@@ -198,6 +203,109 @@ def test_a_silent_or_impossible_endpoint_is_told(home: Path, monkeypatch: pytest
     assert "does not answer" in doctor._endpoint(find_places()).found
     monkeypatch.setenv("TRACEVIEW_ENDPOINT", "carrier-pigeon://roof")
     assert "can't be used" in doctor._endpoint(find_places()).found
+
+
+@pytest.fixture
+def curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A socket that speaks CurveZMQ and acknowledges every hello: the folder of the keys, and its endpoint."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    for name in ("server", "laptop", "other"):
+        zmq.auth.create_certificates(keys, name)
+    public, secret = zmq.auth.load_certificate(keys / "server.key_secret")
+    context = zmq.Context()
+    router = context.socket(zmq.ROUTER)
+    router.linger = 0
+    router.curve_server, router.curve_publickey, router.curve_secretkey = True, public, secret
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+    stopping = threading.Event()
+
+    def serve() -> None:
+        while not stopping.is_set():
+            if router.poll(20):
+                identity, _ = router.recv_multipart()
+                router.send_multipart([identity, wire.encode_header(wire.Ack(0))])
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    monkeypatch.setenv("TRACEVIEW_ENDPOINT", f"tcp://127.0.0.1:{port}")
+    monkeypatch.setenv("TRACEVIEW_SERVER_KEY", public.decode())
+    monkeypatch.setenv("TRACEVIEW_CLIENT_KEY", str(keys / "laptop.key_secret"))
+    (keys / "laptop.key_secret").chmod(0o600)
+    yield keys, f"tcp://127.0.0.1:{port}"
+    stopping.set()
+    serving.join()
+    router.close()
+    context.term()
+
+
+def test_keys_that_fit_are_used(curve: tuple[Path, str]) -> None:
+    assert doctor._keys(find_places()).state == "ok"
+    assert doctor._endpoint(find_places()).found == f"{curve[1]} answers"
+
+
+def test_keys_of_another_daemon_are_told(curve: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEVIEW_SERVER_KEY", str(curve[0] / "other.key"))
+    monkeypatch.setattr(doctor, "_ANSWER_MS", 300)
+    check = doctor._endpoint(find_places())
+    assert (check.state, check.found) == ("failed", f"{curve[1]} does not take these keys")
+    assert "keys/clients" in (check.remedy or "")
+
+
+def test_sending_in_clear_to_one_who_wants_keys_is_told(
+    curve: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRACEVIEW_SERVER_KEY")
+    monkeypatch.setattr(doctor, "_ANSWER_MS", 300)
+    assert "in clear" in doctor._endpoint(find_places()).found
+    assert doctor._keys(find_places()).state == "ok"  # it is this machine
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "server", "client", "state", "said"),
+    [
+        ("", "", "", "ok", "none needed"),
+        ("", "k" * 40, "", "attention", "TRACEVIEW_SERVER_KEY set, but ipc://"),
+        ("tcp://192.0.2.7:4316", "", "", "failed", "TRACEVIEW_SERVER_KEY is not set"),
+        ("tcp://build.example.org:4316", "", "", "failed", "takes nothing in clear"),
+        ("tcp://[::1]:4316", "", "", "ok", "is this machine"),
+        ("tcp://192.0.2.7:4316", "k" * 40, "nowhere.key_secret", "failed", "TRACEVIEW_CLIENT_KEY must be the path"),
+        ("tcp://192.0.2.7:4316", "nowhere.key", "KEY", "failed", "TRACEVIEW_SERVER_KEY must be the path"),
+        ("tcp://192.0.2.7:4316", "k" * 40, "KEY", "attention", "can be read by other users"),
+    ],
+)
+def test_keys_that_are_missing_unusable_or_open_are_told(
+    curve: tuple[Path, str], monkeypatch: pytest.MonkeyPatch,
+    endpoint: str, server: str, client: str, state: str, said: str,
+) -> None:  # fmt: skip
+    secret = curve[0] / "laptop.key_secret"
+    secret.chmod(0o644)
+    monkeypatch.setenv("TRACEVIEW_ENDPOINT", endpoint)
+    monkeypatch.setenv("TRACEVIEW_SERVER_KEY", server)
+    monkeypatch.setenv("TRACEVIEW_CLIENT_KEY", str(secret) if client == "KEY" else client)
+    check = doctor._keys(find_places())
+    assert check.state == state
+    assert said in check.found
+    assert (check.remedy is None) == (state == "ok")
+
+
+def test_unusable_keys_are_not_tried_in_clear(curve: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEVIEW_CLIENT_KEY", "nowhere")
+    assert "was not tried" in doctor._endpoint(find_places()).found
+
+
+def test_without_a_daemon_here_an_endpoint_elsewhere_is_still_looked_at(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("TRACEVIEW_ENDPOINT", f"tcp://elsewhere.invalid:{port}")
+    monkeypatch.setattr(doctor, "_ANSWER_MS", 100)
+    found = checks()
+    assert found["daemon"].found.startswith("none here: programs send to tcp://elsewhere")
+    assert (found["endpoint"].state, found["keys"].state) == ("failed", "failed")
+    assert "can't be reached" in found["endpoint"].found
 
 
 def test_what_dead_programs_left_is_told(home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import ipaddress
 import json
 import os
 import shutil
@@ -28,6 +29,11 @@ _CHILD_S: Final = 60.0
 # Below the first the store takes no more spans (StoreWriter's floor); below the second that is near.
 _FLOOR_BYTES: Final = 64 * 1024 * 1024
 _NEAR_BYTES: Final = 1024 * 1024 * 1024
+_KEY_VARIABLES: Final = ("TRACEVIEW_SERVER_KEY", "TRACEVIEW_CLIENT_KEY")
+_GET_KEYS: Final = (
+    "`traceview-agent keys --client NAME` on the daemon's machine prints what to set as TRACEVIEW_SERVER_KEY and "
+    "TRACEVIEW_CLIENT_KEY here"
+)
 _MARKS: Final = {"ok": "✓", "attention": "!", "failed": "✗"}
 _QT_LIBRARIES: Final = "libgl1 libegl1 libxkbcommon0 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0"
 
@@ -65,10 +71,15 @@ def examine(places: Places) -> Iterator[Check]:
     yield check
     status, check = _daemon(places)
     yield check
-    if status is not None:
+    yield from _guarded("keys", lambda: _keys(places))
+    if status is not None or _is_far(places.endpoint):
         yield from _guarded("endpoint", lambda: _endpoint(places))
     yield _spools(places, running=status is not None)
     yield _otlp_port(status, settings)
+    for receiver in status.receivers if status is not None else ():
+        if receiver.error is not None and receiver.name != "otlp-http":
+            said, _, remedy = receiver.error.partition(": ")
+            yield _attention(receiver.name, said, remedy or f"see {places.log}")
     yield from _guarded("store", lambda: _store(places))
     yield _disk(places)
     yield _qt(dict(os.environ))
@@ -199,6 +210,8 @@ def _daemon(places: Places) -> tuple[AgentStatus | None, Check]:
     try:
         status = control.status(places)
     except AgentError as error:
+        if _is_far(places.endpoint):
+            return None, _ok("daemon", f"none here: programs send to {places.endpoint}")
         said, _, remedy = str(error).partition(": ")
         return None, _attention("daemon", said, remedy or f"see {places.log}")
     if status.version != VERSION:
@@ -211,19 +224,63 @@ def _daemon(places: Places) -> tuple[AgentStatus | None, Check]:
     )
 
 
+def _is_far(endpoint: str) -> bool:
+    """Whether programs send to another machine."""
+    host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    try:
+        return endpoint.startswith("tcp://") and not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+def _keys(places: Places) -> Check:
+    """The CurveZMQ keys of programs that send to another machine."""
+    from traceview.sdk.curve import KeysUnusable, key_options
+
+    endpoint, server, client = places.endpoint, *map(os.environ.get, _KEY_VARIABLES)
+    if not endpoint.startswith("tcp://"):
+        if not server and not client:
+            return _ok("keys", "none needed: programs send within this machine")
+        said = f"{' and '.join(filter(os.environ.get, _KEY_VARIABLES))} set, but {endpoint} is within this machine"
+        return _attention("keys", said, "set TRACEVIEW_ENDPOINT=tcp://ADDRESS:4316 too, or unset them")
+    if not server:
+        if not _is_far(endpoint):
+            return _ok("keys", f"none needed: {endpoint} is this machine")
+        return _failed("keys", f"TRACEVIEW_SERVER_KEY is not set: {endpoint} takes nothing in clear", _GET_KEYS)
+    try:
+        key_options(endpoint)
+    except KeysUnusable as error:
+        return _failed("keys", str(error), _GET_KEYS)
+    if os.name == "posix" and client and Path(client).stat().st_mode & 0o077:
+        return _attention("keys", f"{client} can be read by other users", f"chmod 600 '{client}'")
+    return _ok("keys", f"{client} for {endpoint}")
+
+
 def _endpoint(places: Places) -> Check:
     """Says hello as a program would, and waits for the answer."""
     import zmq
 
+    from traceview.sdk.curve import KeysUnusable, key_options
+
     with zmq.Context() as context, context.socket(zmq.DEALER) as link:
-        link.linger = 0
+        link.linger, link.ipv6 = 0, True
         try:
-            link.connect(places.endpoint)
-            link.send(wire.encode_header(wire.Hello(uuid.uuid4().bytes)))
-            frames = link.recv_multipart() if link.poll(_ANSWER_MS) else []
+            options = key_options(places.endpoint)
+            for option, value in options:
+                link.set(option, value)
+            with link.get_monitor_socket(zmq.EVENT_CONNECTED) as events:
+                link.connect(places.endpoint)
+                link.send(wire.encode_header(wire.Hello(uuid.uuid4().bytes)))
+                frames = link.recv_multipart() if link.poll(_ANSWER_MS) else []
+                reached = bool(events.poll(0))
+                link.disable_monitor()
+        except KeysUnusable as error:
+            return _failed("endpoint", f"{places.endpoint} was not tried: {error}", _GET_KEYS)
         except zmq.ZMQError as error:
             said = f"{places.endpoint} can't be used: {error}"
             return _failed("endpoint", said, "set TRACEVIEW_ENDPOINT to ipc://PATH or tcp://127.0.0.1:PORT")
+    if not frames and places.endpoint.startswith("tcp://"):
+        return _silent(places.endpoint, reached=reached, keys=bool(options))
     try:
         answer = wire.decode_downstream(frames[0]) if frames else None
     except wire.WireError:
@@ -235,6 +292,19 @@ def _endpoint(places: Places) -> Check:
         return _failed("endpoint", said, "install the same traceview for the program and the daemon")
     remedy = "is TRACEVIEW_ENDPOINT the same for the daemon? traceview-agent stop && traceview-agent start"
     return _failed("endpoint", f"{places.endpoint} does not answer", remedy)
+
+
+def _silent(endpoint: str, *, reached: bool, keys: bool) -> Check:
+    """Why an address on the network does not answer."""
+    if not reached:
+        remedy = (
+            "is the daemon there up (traceview-agent status), does it --listen, does a firewall let the port through?"
+        )
+        return _failed("endpoint", f"{endpoint} can't be reached", remedy)
+    if not keys:
+        return _failed("endpoint", f"{endpoint} does not answer what is sent in clear", _GET_KEYS)
+    remedy = "is TRACEVIEW_SERVER_KEY that daemon's, and this client's .key in its keys/clients? " + _GET_KEYS
+    return _failed("endpoint", f"{endpoint} does not take these keys", remedy)
 
 
 def _spools(places: Places, *, running: bool) -> Check:
