@@ -10,6 +10,7 @@ thread's event loop from the change until the list shows it, `shown_ms` how long
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -110,6 +111,7 @@ def measure(app: QApplication, traces: int) -> dict[str, object]:
     window = MainWindow(services)
     window.resize(1600, 1000)
     window.workbench.build()
+    gc.freeze()  # as the app does
     turns, model, filters = Turns(), services.model, services.filters
     window.show()
     app.processEvents()

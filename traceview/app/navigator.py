@@ -40,7 +40,8 @@ class Navigator(QObject):
         self._wanted: bytes | None = None
         self._following = source.live
         self._waiting_for: bytes | None = None
-        self._loaded = False
+        self._loaded = self._complete = False
+        model.settled.connect(self._on_settled)
         tail.traces_read.connect(self._take_traces)
         tail.run_read.connect(self._take_run)
         selection.span_selected.connect(self._look_into)
@@ -85,7 +86,7 @@ class Navigator(QObject):
         """Shows the traces of another source, its newest run open."""
         if source == self.source:
             return
-        self.source, self._wanted, self._loaded = source, None, False
+        self.source, self._wanted, self._loaded, self._complete = source, None, False, False
         self._filters.brush(None)
         self._model.replace(())
         self._selection.show(None)
@@ -96,12 +97,16 @@ class Navigator(QObject):
     def _take_traces(self, read: TracesRead) -> None:
         if read.source != self.source:
             return
+        self._complete = read.complete
         if read.whole:
             self._model.replace(read.traces)
         else:
             self._model.remove(read.gone)
             self._model.update(read.traces)
-        if read.complete:
+
+    def _on_settled(self) -> None:
+        """The list shows what has been read."""
+        if self._complete:
             self._forget_what_is_gone()
             if not self._loaded:
                 self._loaded = True

@@ -126,7 +126,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trace: TraceInfo | None = None
 
 
-class TraceSummary(msgspec.Struct, frozen=True, kw_only=True):
+class TraceSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One trace as the list shows it: its own fields and the sums over its spans.
 
     Token and cost sums count leaf LLM calls only, since agent spans repeat their children's totals. `change` is the

@@ -9,9 +9,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from traceview.app.inspectors.finder import MAX_HITS, Finder
-from traceview.app.inspectors.sliced import Sliced
 from traceview.app.inspectors.value_search import CHARACTERS, ENTRIES, find_in_text, find_in_value
 from traceview.app.models.json_tree import JsonTree
+from traceview.app.sliced import Sliced
 
 
 def hits(work: Iterator[Any]) -> list[Any]:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
+from pytestqt.qtbot import QtBot
 
 from traceview.app.models.trace_list import TraceListModel, TraceRole
 from traceview.app.models.trace_stats import TraceStats
@@ -115,7 +116,9 @@ def test_cost_returns_to_nothing_when_nothing_is_priced(summary: MakeSummary) ->
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_changes_in_place_end_where_a_fresh_list_would(model: TraceListModel, summary: MakeSummary, seed: int) -> None:
+def test_changes_in_place_end_where_a_fresh_list_would(
+    model: TraceListModel, summary: MakeSummary, qtbot: QtBot, seed: int
+) -> None:
     dice = random.Random(seed)
     everything: dict[bytes, TraceSummary] = {}
     if seed % 3:
@@ -129,7 +132,7 @@ def test_changes_in_place_end_where_a_fresh_list_would(model: TraceListModel, su
         if dice.random() < 0.2:
             model.remove([gone := dice.choice(list(everything))])
             del everything[gone]
-    _same_as_fresh(model, list(everything.values()))
+    _same_as_fresh(model, list(everything.values()), qtbot)
 
 
 def _random_trace(dice: random.Random, summary: MakeSummary, known: dict[bytes, TraceSummary]) -> TraceSummary:
@@ -147,16 +150,88 @@ def _random_trace(dice: random.Random, summary: MakeSummary, known: dict[bytes, 
     return trace
 
 
-def _same_as_fresh(model: TraceListModel, traces: Sequence[TraceSummary]) -> None:
+def _same_as_fresh(model: TraceListModel, traces: Sequence[TraceSummary], qtbot: QtBot) -> None:
     fresh = TraceListModel()
-    fresh._filter = model._filter
-    fresh._range = model._range
+    fresh.set_filter(model._filter)
+    fresh.set_range(model._range)
     fresh.replace(traces)
+    _settle(fresh, qtbot)
     assert _shown(model) == _shown(fresh)
     assert model.histogram(10) == fresh.histogram(10)
     for name in ("total", "running", "failed", "tokens", "cost_usd", "priced"):
         assert getattr(model.stats, name) == getattr(fresh.stats, name), name
     assert model.stats.percentile(0.5) == fresh.stats.percentile(0.5)
+
+
+def _settle(model: TraceListModel, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not model.busy, timeout=20_000)
+
+
+def test_very_many_are_handled_in_slices_and_shown_when_done(
+    model: TraceListModel, summary: MakeSummary, qtbot: QtBot
+) -> None:
+    traces = [summary(at=at, status=Status.ERROR if at % 10 == 0 else Status.OK) for at in range(30_000, 0, -1)]
+    model.replace(traces[:10])
+    model.update(traces)
+    assert model.busy
+    assert model.rowCount() == 10
+    _settle(model, qtbot)
+    assert model.rowCount() == 30_000
+    model.set_filter(parse_filter("status:error"))
+    assert model.rowCount() == 30_000
+    _settle(model, qtbot)
+    assert (model.rowCount(), model.stats.total, model.stats.failed) == (3_000, 3_000, 3_000)
+    _same_as_fresh(model, traces, qtbot)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_while_very_many_are_handled_the_end_is_that_of_a_fresh_list(
+    model: TraceListModel, summary: MakeSummary, qtbot: QtBot, seed: int
+) -> None:
+    dice = random.Random(seed)
+    everything = {trace.trace_id: trace for trace in (summary(at=at % 7_919) for at in range(24_000, 0, -1))}
+    for n in range(16_000):
+        everything.setdefault(n.to_bytes(16, "big"), summary(at=n, trace_id=n.to_bytes(16, "big")))
+    settled: list[None] = []
+    model.settled.connect(lambda: settled.append(None))
+    model.replace(list(everything.values()))
+    for _ in range(12):
+        match dice.choice(("few", "many", "gone", "all gone", "filter", "range", "turn", "turn")):
+            case "gone" | "all gone" as how:
+                gone = dice.sample(list(everything), 3 if how == "gone" else 900)
+                model.remove(gone)
+                for trace_id in gone:
+                    del everything[trace_id]
+                continue
+            case "few":
+                batch = [_random_trace(dice, summary, everything) for _ in range(3)]
+            case "many":
+                batch = [_random_trace(dice, summary, everything) for _ in range(400)]
+            case "filter":
+                model.set_filter(parse_filter(dice.choice(["status:error", "", "agent -nine", "tokens > 50"])))
+                continue
+            case "range":
+                model.set_range(dice.choice([None, (START_NS + 20 * S, START_NS + 4_000 * S)]))
+                continue
+            case _:
+                qtbot.wait(1)
+                continue
+        everything.update({trace.trace_id: trace for trace in batch})
+        model.update(batch)
+    _settle(model, qtbot)
+    assert settled
+    _same_as_fresh(model, list(everything.values()), qtbot)
+
+
+def test_another_source_drops_what_was_under_way(model: TraceListModel, summary: MakeSummary, qtbot: QtBot) -> None:
+    model.replace([summary(at=at) for at in range(20_000)])
+    model.update([summary("late", at=1)])
+    assert model.busy
+    model.replace([summary("other")])
+    assert not model.busy
+    assert [trace.name for trace in _shown(model)] == ["other"]
+    qtbot.wait(1)
+    assert model.total == 1
 
 
 def test_many_changes_at_once_come_as_one_reset(model: TraceListModel, summary: MakeSummary) -> None:
@@ -170,7 +245,7 @@ def test_many_changes_at_once_come_as_one_reset(model: TraceListModel, summary: 
 
 @pytest.mark.parametrize("count", [1, 50, 250])
 def test_traces_that_are_gone_leave_as_if_they_had_never_been(
-    model: TraceListModel, summary: MakeSummary, count: int
+    model: TraceListModel, summary: MakeSummary, qtbot: QtBot, count: int
 ) -> None:
     dice = random.Random(count)
     traces = [summary(at=at, status=dice.choice(list(Status))) for at in range(300)]
@@ -178,7 +253,7 @@ def test_traces_that_are_gone_leave_as_if_they_had_never_been(
     model.replace(traces)
     gone = dice.sample(traces, count)
     model.remove([*(trace.trace_id for trace in gone), b"unknown", gone[0].trace_id])
-    _same_as_fresh(model, [trace for trace in traces if trace not in gone])
+    _same_as_fresh(model, [trace for trace in traces if trace not in gone], qtbot)
     assert model.total == 300 - count
     assert model.find(gone[0].trace_id) is None
     model.remove([])

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 from traceview.app.inspectors.block_list import BlockList
 from traceview.app.inspectors.blocks import Block
 from traceview.app.inspectors.detail import Detail
-from traceview.app.inspectors.sliced import SLICE_S, Sliced
+from traceview.app.sliced import SLICE_S, Sliced
 from traceview.app.theme import Theme
 
 

@@ -9,8 +9,8 @@ from PySide6.QtGui import QGuiApplication
 
 from traceview.analysis.figures import bytes_text
 from traceview.app.inspectors.json_text import json_pieces, json_text
-from traceview.app.inspectors.sliced import Sliced
 from traceview.app.models.json_values import encodable
+from traceview.app.sliced import Sliced
 
 _AT_ONCE: Final = 64 * 1024
 

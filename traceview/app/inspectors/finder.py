@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from PySide6.QtCore import QObject, Signal
 
-from traceview.app.inspectors.sliced import Sliced
+from traceview.app.sliced import Sliced
 
 MAX_HITS: Final = 10_000
 

@@ -16,10 +16,10 @@ from traceview.app.controls import LinkButton
 from traceview.app.inspectors.finder import Finder
 from traceview.app.inspectors.json_text import json_pieces
 from traceview.app.inspectors.labels import Label
-from traceview.app.inspectors.sliced import Sliced
 from traceview.app.inspectors.text_window import TextWindow, window_around, window_at, window_before
 from traceview.app.inspectors.value_search import find_in_text
 from traceview.app.models.json_values import encodable
+from traceview.app.sliced import Sliced
 from traceview.app.theme import PANEL_HEAD, Theme, mono_font, theme
 
 # More marked places than one screen can hold only cost time.

@@ -1,23 +1,32 @@
-"""The traces of one source as a list: newest start first, filtered, with sums; changed in place as runs go on."""
+"""The traces of one source as a list: newest start first, filtered, with sums; changed in place as runs go on.
+
+A hundred thousand traces take a fifth of a second to filter: that is done in slices between events, and what is shown
+changes when it is done. A few thousand are done at once.
+"""
 
 from __future__ import annotations
 
 import itertools
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
 from traceview.app.models.trace_stats import Histogram, TraceStats
+from traceview.app.sliced import Sliced
 from traceview.app.state.trace_filter import TraceFilter, searchable
 from traceview.protocol.records import Status, TraceSummary
 
 # More changed traces than this at once are cheaper as one reset than as single insertions.
 _MANY = 200
+# Traces that are handled between two looks at the clock, and such pieces that are done at once.
+_PIECE = 500
+_AT_ONCE = 12
 
 _Key = tuple[int, bytes]
+_Item = TypeVar("_Item")
 _NO_INDEX = QModelIndex()
 
 
@@ -35,21 +44,30 @@ class TraceListModel(QAbstractListModel):
 
     Signals:
         stats_changed(): counters or histogram differ.
+        settled(): all that was asked for is shown (also where that was at once).
     """
 
     stats_changed = Signal()
+    settled = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._all: dict[bytes, TraceSummary] = {}
         self._texts: dict[bytes, str] = {}
         self._filter = TraceFilter()
+        self._wanted = self._filter
         self._range: tuple[int, int] | None = None
+        self._sliced = Sliced(self)
+        # What came while many were being handled; None is gone.
+        self._waiting: dict[bytes, TraceSummary | None] = {}
+        # Start and id of all traces, ascending.
+        self._order: list[_Key] = []
         # Start and id of what the filter lets through, ascending; rows are keys[low:high], newest first.
         self._keys: list[_Key] = []
         self._low = 0
         self._high = 0
         self._failed: list[_Key] = []
+        self._shown_range: tuple[int, int] | None = None
         self.stats = TraceStats()
 
     @property
@@ -110,32 +128,35 @@ class TraceListModel(QAbstractListModel):
         """Whether any trace shown is still running."""
         return self.stats.running > 0
 
+    @property
+    def busy(self) -> bool:
+        """Whether something else is about to be shown."""
+        return self._sliced.running
+
     def replace(self, traces: Sequence[TraceSummary]) -> None:
         """Shows the traces of another source."""
-        self.beginResetModel()
-        self._all = {trace.trace_id: trace for trace in traces}
+        self._waiting = {}
         self._texts.clear()
-        self._refilter()
-        self.endResetModel()
-        self.stats_changed.emit()
+        self._begin({}, [], traces)
 
     def update(self, traces: Sequence[TraceSummary]) -> None:
         """Takes over traces that are new or changed."""
-        if len(traces) > _MANY:
-            self.beginResetModel()
-            for trace in traces:
-                self._all[trace.trace_id] = trace
-                self._texts.pop(trace.trace_id, None)
-            self._refilter()
-            self.endResetModel()
+        if self.busy:
+            self._waiting |= {trace.trace_id: trace for trace in traces}
+        elif len(traces) > _MANY:
+            self._begin(self._all, self._order, traces)
         else:
             for trace in traces:
                 self._update_one(trace)
-        if traces:
-            self.stats_changed.emit()
+            if traces:
+                self.stats_changed.emit()
+            self.settled.emit()
 
     def remove(self, trace_ids: Sequence[bytes]) -> None:
         """Lets go of traces that are no longer in the source."""
+        if self.busy:
+            self._waiting |= dict.fromkeys(trace_ids)
+            return
         found = [trace for trace_id in dict.fromkeys(trace_ids) if (trace := self._all.get(trace_id)) is not None]
         if len(found) > _MANY:
             gone = {trace.trace_id for trace in found}
@@ -146,25 +167,22 @@ class TraceListModel(QAbstractListModel):
             if place >= 0:
                 self._remove(trace, place)
             del self._all[trace.trace_id]
+            del self._order[bisect_left(self._order, (trace.start_ns, trace.trace_id))]
             self._texts.pop(trace.trace_id, None)
         if found:
             self.stats_changed.emit()
 
     def set_filter(self, wanted: TraceFilter) -> None:
         """Shows what this filter lets through."""
-        self.beginResetModel()
-        self._filter = wanted
-        self._refilter()
-        self.endResetModel()
-        self.stats_changed.emit()
+        self._wanted = wanted
+        if not self.busy:
+            self._begin(self._all, self._order, ())
 
     def set_range(self, range_ns: tuple[int, int] | None) -> None:
         """Shows only traces that started between two times in ns, both included; None shows all."""
-        self.beginResetModel()
         self._range = range_ns
-        self._slice()
-        self.endResetModel()
-        self.stats_changed.emit()
+        if not self.busy:
+            self._begin(self._all, self._order, ())
 
     def histogram(self, bins: int) -> Histogram | None:
         """All traces that the filter lets through, in the range or not, by start; None where there are none."""
@@ -180,8 +198,7 @@ class TraceListModel(QAbstractListModel):
         place = bisect_left(self._keys, key)
         return place if place < len(self._keys) and self._keys[place] == key else -1
 
-    def _lets_through(self, trace: TraceSummary) -> bool:
-        wanted = self._filter
+    def _lets_through(self, trace: TraceSummary, wanted: TraceFilter) -> bool:
         if wanted.words:
             text = self._texts.get(trace.trace_id)
             if text is None:
@@ -191,26 +208,86 @@ class TraceListModel(QAbstractListModel):
                     return False
         return all(test(trace) for test in wanted.tests)
 
-    def _refilter(self) -> None:
-        traces = self._all.values()
-        shown = [trace for trace in traces if self._lets_through(trace)] if self._filter else traces
-        self._keys = sorted((trace.start_ns, trace.trace_id) for trace in shown)
-        self._failed = sorted((trace.start_ns, trace.trace_id) for trace in shown if trace.status is Status.ERROR)
-        self._slice()
+    # Many at once: each step handles a piece; what is shown changes in the last one
 
-    def _slice(self) -> None:
-        low, high = 0, len(self._keys)
-        if self._range is not None:
-            low = bisect_left(self._keys, (self._range[0], b""))
-            high = bisect_right(self._keys, (self._range[1] + 1, b""))
-        self._low, self._high = low, max(low, high)
-        self.stats = TraceStats(self._all[key[1]] for key in self._keys[self._low : self._high])
+    def _begin(self, everything: dict[bytes, TraceSummary], order: list[_Key], traces: Sequence[TraceSummary]) -> None:
+        work = self._work(everything, order, traces)
+        self._sliced.start(work, lambda _: None, self._after_slice, at_once=_AT_ONCE)
+
+    def _after_slice(self, ended: bool) -> None:
+        if not ended:
+            return
+        waiting, self._waiting = self._waiting, {}
+        self.remove([trace_id for trace_id, trace in waiting.items() if trace is None])
+        traces = [trace for trace in waiting.values() if trace is not None]
+        if not self.busy and (self._wanted is not self._filter or self._range != self._shown_range):
+            self._begin(self._all, self._order, traces)
+        else:
+            self.update(traces)
+
+    def _work(
+        self, everything: dict[bytes, TraceSummary], order: list[_Key], traces: Sequence[TraceSummary]
+    ) -> Iterator[None]:
+        yield from self._take_in(everything, order, traces)
+        wanted: TraceFilter | None = None
+        keys, failed = self._keys, self._failed
+        if not traces and everything is self._all:  # another range, perhaps: what is let through stands
+            wanted = self._filter
+        while wanted is not self._wanted:  # another filter while this one is applied: begin again
+            wanted, keys, failed = self._wanted, [], []
+            for piece in _pieces(order):
+                shown = [key for key in piece if self._lets_through(everything[key[1]], wanted)] if wanted else piece
+                keys += shown
+                failed += [key for key in shown if everything[key[1]].status is Status.ERROR]
+                yield
+                if wanted is not self._wanted:
+                    break
+        range_ns = self._range
+        low, high = _bounds(keys, range_ns)
+        stats = TraceStats()
+        for piece in _pieces(keys[low:high]):
+            stats.add_many(everything[key[1]] for key in piece)
+            yield
+        stats.finish()
+        yield
+        self.beginResetModel()
+        self._all, self._order, self._filter, self._shown_range = everything, order, wanted, range_ns
+        self._keys, self._failed, self._low, self._high, self.stats = keys, failed, low, high, stats
+        self.endResetModel()
+        self.stats_changed.emit()
+
+    def _take_in(
+        self, everything: dict[bytes, TraceSummary], order: list[_Key], traces: Sequence[TraceSummary]
+    ) -> Iterator[None]:
+        fresh: dict[_Key, None] = {}  # ordered, so that sorting finds its runs
+        stale: dict[_Key, None] = {}
+        for piece in _pieces(traces):
+            for trace in piece:
+                key, before = (trace.start_ns, trace.trace_id), everything.get(trace.trace_id)
+                everything[trace.trace_id] = trace
+                self._texts.pop(trace.trace_id, None)
+                if before is not None and before.start_ns != trace.start_ns:
+                    _move((before.start_ns, trace.trace_id), stale, fresh)
+                if before is None or before.start_ns != trace.start_ns:
+                    _move(key, fresh, stale)
+            yield
+        if stale:
+            order[:] = [key for key in order if key not in stale]
+            yield
+        if fresh:
+            order.extend(fresh)
+            order.sort()  # mostly one run that falls after one that rises: linear
+            yield
 
     def _update_one(self, trace: TraceSummary) -> None:
         before = self._all.get(trace.trace_id)
         place = -1 if before is None else self._place((before.start_ns, trace.trace_id))
         self._texts.pop(trace.trace_id, None)
-        stays = self._lets_through(trace)
+        stays = self._lets_through(trace, self._filter)
+        if before is None or before.start_ns != trace.start_ns:
+            if before is not None:
+                del self._order[bisect_left(self._order, (before.start_ns, trace.trace_id))]
+            insort(self._order, (trace.start_ns, trace.trace_id))
         if before is not None and place >= 0 and not (stays and trace.start_ns == before.start_ns):
             self._remove(before, place)
             place = -1
@@ -277,3 +354,23 @@ class TraceListModel(QAbstractListModel):
 def _counts(keys: list[_Key], edges: list[int]) -> tuple[int, ...]:
     places = [bisect_left(keys, (edge, b"")) for edge in edges]
     return tuple(after - before for before, after in itertools.pairwise(places))
+
+
+def _bounds(keys: list[_Key], range_ns: tuple[int, int] | None) -> tuple[int, int]:
+    """From where to where the keys lie in a range of starts."""
+    if range_ns is None:
+        return 0, len(keys)
+    low = bisect_left(keys, (range_ns[0], b""))
+    return low, max(low, bisect_right(keys, (range_ns[1] + 1, b"")))
+
+
+def _move(key: _Key, to: dict[_Key, None], away: dict[_Key, None]) -> None:
+    """A key goes into one of two sets, unless that only takes back what the other says."""
+    if key in away:
+        del away[key]
+    else:
+        to[key] = None
+
+
+def _pieces(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    return (items[begin : begin + _PIECE] for begin in range(0, len(items), _PIECE))

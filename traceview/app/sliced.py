@@ -29,25 +29,33 @@ class Sliced(QObject):
         """Whether there is work left."""
         return self._work is not None
 
-    def start(self, work: Iterator[Any], take: Callable[[Any], None], sliced: Callable[[bool], None]) -> None:
-        """Calls `take(item)` for each item of `work`, and `sliced(ended)` after each slice."""
+    def start(
+        self, work: Iterator[Any], take: Callable[[Any], None], sliced: Callable[[bool], None], *, at_once: int = 0
+    ) -> None:
+        """Calls `take(item)` for each item of `work`, and `sliced(ended)` after each slice.
+
+        The first slice is made now if it is to do so many items `at_once`, however long they take: little work is
+        done when this returns.
+        """
         self._work, self._take, self._sliced = work, take, sliced
         self._timer.start()
+        if at_once:
+            self._slice(at_once)
 
     def stop(self) -> None:
         """Drops the work."""
         self._timer.stop()
         self._work, self._take, self._sliced = None, _ignore, _ignore
 
-    def _slice(self) -> None:
+    def _slice(self, least: int = 0) -> None:
         work, sliced = self._work, self._sliced
         if work is None:
             return
         self.slices += 1
         deadline = time.perf_counter() + SLICE_S
-        for item in work:
+        for done, item in enumerate(work, 1):
             self._take(item)
-            if time.perf_counter() > deadline or self._work is not work:
+            if (done >= least and time.perf_counter() > deadline) or self._work is not work:
                 break
         else:
             self.stop()
