@@ -8,6 +8,7 @@ import pytest
 
 from traceview.conventions import losses
 from traceview.formats.otlp import names
+from traceview.sdk.shaping import CUT_PREFIX
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,8 @@ from traceview.formats.otlp import names
     [
         ({}, []),
         ({"traceview.items_cut": True}, ["Output cut: later items were only counted"]),
+        ({f"{CUT_PREFIX}input": 1_200_000}, ["Input cut by the program: it had 1,200,000 bytes"]),
+        ({f"{CUT_PREFIX}output": "much"}, []),
         ({names.DROPPED_ATTRIBUTES: 3}, ["3 attributes dropped by the program"]),
         (
             {names.DROPPED_LINKS: 1, names.DROPPED_EVENTS: 2_000},

@@ -12,6 +12,7 @@ _COUNTS: Final = (
     ("otel.dropped_links_count", "link"),
 )
 _ITEMS_CUT: Final = "traceview.items_cut"
+_CUT_PREFIX: Final = "traceview.cut."
 
 
 def losses(attributes: Mapping[str, Any]) -> list[str]:
@@ -19,6 +20,10 @@ def losses(attributes: Mapping[str, Any]) -> list[str]:
     found = []
     if attributes.get(_ITEMS_CUT):
         found.append("Output cut: later items were only counted")
+    for name, size in attributes.items():
+        if name.startswith(_CUT_PREFIX) and isinstance(size, int):
+            what = name.removeprefix(_CUT_PREFIX)
+            found.append(f"{what[:1].upper()}{what[1:]} cut by the program: it had {size:,} bytes")
     for name, thing in _COUNTS:
         count = attributes.get(name)
         if isinstance(count, int) and count > 0:
