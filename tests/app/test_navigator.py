@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from traceview.app.services import Services, make_services
 from traceview.app.settings import Settings
 from traceview.app.state.open_run import Source
+from traceview.app.state.trace_filter import parse_filter
 from traceview.conventions import facts
 from traceview.protocol.places import find_places
 from traceview.store import StoreWriter
@@ -55,6 +56,15 @@ def test_the_newest_run_is_opened_and_each_newer_one(writer: StoreWriter, servic
     qtbot.waitUntil(lambda: _open_name(services) == "three")
     assert services.navigator.trace_id == _trace("three", 2).trace_id
     assert services.navigator.is_loaded
+
+
+def test_a_filter_hides_runs_and_opens_none(writer: StoreWriter, services: Services, qtbot: QtBot) -> None:
+    writer.apply([*_trace("one").parts, *_trace("two", 1).parts])
+    qtbot.waitUntil(lambda: _open_name(services) == "two")
+    assert services.navigator.following
+    services.model.set_filter(parse_filter("name:one"))
+    assert services.model.rowCount() == 1
+    assert services.navigator.trace_id == _trace("two", 1).trace_id
 
 
 def test_picking_a_run_ends_following_and_following_again_opens_the_newest(

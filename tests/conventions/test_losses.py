@@ -18,6 +18,7 @@ from traceview.sdk.shaping import CUT_PREFIX
         ({"traceview.items_cut": True}, ["Output cut: later items were only counted"]),
         ({f"{CUT_PREFIX}input": 1_200_000}, ["Input cut by the program: it had 1,200,000 bytes"]),
         ({f"{CUT_PREFIX}output": "much"}, []),
+        ({f"{CUT_PREFIX}{n}": n for n in range(100)}, ["100 values cut by the program"]),
         ({names.DROPPED_ATTRIBUTES: 3}, ["3 attributes dropped by the program"]),
         (
             {names.DROPPED_LINKS: 1, names.DROPPED_EVENTS: 2_000},

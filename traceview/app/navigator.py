@@ -40,7 +40,7 @@ class Navigator(QObject):
         self._wanted: bytes | None = None
         self._following = source.live
         self._waiting_for: bytes | None = None
-        self._loaded = self._complete = False
+        self._loaded = self._complete = self._has_news = False
         model.settled.connect(self._on_settled)
         tail.traces_read.connect(self._take_traces)
         tail.run_read.connect(self._take_run)
@@ -86,7 +86,8 @@ class Navigator(QObject):
         """Shows the traces of another source, its newest run open."""
         if source == self.source:
             return
-        self.source, self._wanted, self._loaded, self._complete = source, None, False, False
+        self.source, self._wanted = source, None
+        self._loaded = self._complete = self._has_news = False
         self._filters.brush(None)
         self._model.replace(())
         self._selection.show(None)
@@ -97,7 +98,7 @@ class Navigator(QObject):
     def _take_traces(self, read: TracesRead) -> None:
         if read.source != self.source:
             return
-        self._complete = read.complete
+        self._complete, self._has_news = read.complete, True
         if read.whole:
             self._model.replace(read.traces)
         else:
@@ -105,7 +106,10 @@ class Navigator(QObject):
             self._model.update(read.traces)
 
     def _on_settled(self) -> None:
-        """The list shows what has been read."""
+        """The list shows what has been read; another filter alone opens no other run."""
+        if not self._has_news:
+            return
+        self._has_news = False
         if self._complete:
             self._forget_what_is_gone()
             if not self._loaded:

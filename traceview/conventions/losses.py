@@ -13,6 +13,7 @@ _COUNTS: Final = (
 )
 _ITEMS_CUT: Final = "traceview.items_cut"
 _CUT_PREFIX: Final = "traceview.cut."
+_FEW: Final = 2
 
 
 def losses(attributes: Mapping[str, Any]) -> list[str]:
@@ -20,10 +21,15 @@ def losses(attributes: Mapping[str, Any]) -> list[str]:
     found = []
     if attributes.get(_ITEMS_CUT):
         found.append("Output cut: later items were only counted")
-    for name, size in attributes.items():
-        if name.startswith(_CUT_PREFIX) and isinstance(size, int):
-            what = name.removeprefix(_CUT_PREFIX)
-            found.append(f"{what[:1].upper()}{what[1:]} cut by the program: it had {size:,} bytes")
+    cut = {
+        name.removeprefix(_CUT_PREFIX): size
+        for name, size in attributes.items()
+        if name.startswith(_CUT_PREFIX) and isinstance(size, int)
+    }
+    if len(cut) > _FEW:
+        found.append(f"{len(cut):,} values cut by the program")
+    else:
+        found += [f"{what[:1].upper()}{what[1:]} cut by the program: it had {cut[what]:,} bytes" for what in cut]
     for name, thing in _COUNTS:
         count = attributes.get(name)
         if isinstance(count, int) and count > 0:

@@ -130,7 +130,8 @@ class TraceSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One trace as the list shows it: its own fields and the sums over its spans.
 
     Token and cost sums count leaf LLM calls only, since agent spans repeat their children's totals. `change` is the
-    store's change number at which this row last changed. `dropped` counts spans known to be lost.
+    store's change number at which this row last changed. `dropped` counts spans known to be lost. A list of 100,000 is
+    nothing that the garbage collector should walk.
     """
 
     trace_id: bytes

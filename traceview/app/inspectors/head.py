@@ -65,7 +65,7 @@ class Head(Painted):
         self._row, self._step, self._notes = row, step, tuple(notes)
         self._said = ""
         self.setFixedHeight(HEAD + _NOTE * len(self._notes))
-        words = (visible(row.name), self.kind_word, _STATUS[row.status][1], self.step_text, *self._notes)
+        words = (visible(row.name), self.kind_word, _STATUS[row.status][1], self.step_text, *map(visible, self._notes))
         self.setAccessibleName(", ".join(words))
         self.update()
 
