@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from traceview.analysis.anomalies import find_anomalies
@@ -400,6 +400,23 @@ def test_closed_trouble_stays_away_until_something_else_is_wrong(qtbot: QtBot) -
     banner.stand("the daemon", "")
     banner.stand("the daemon", "the disk is full")
     assert banner.isVisible()
+
+
+def test_a_long_message_is_seen_whole_in_a_narrow_window(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    column, banner = QVBoxLayout(window), Banner()
+    column.addWidget(banner)
+    column.addWidget(QWidget(), 1)
+    window.resize(500, 400)
+    window.show()
+    banner.tell("short")
+    assert banner.height() <= 40
+    banner._close.click()
+    banner.stand("the daemon", "the disk is full: free some space, nothing stored is lost; " * 4)
+    label = banner.findChild(QLabel)
+    qtbot.waitUntil(lambda: label.height() >= label.heightForWidth(label.width()) > 30)
+    assert banner.height() < 200
 
 
 def test_what_was_done_is_no_warning_and_offers_what_comes_next(qtbot: QtBot) -> None:
