@@ -98,11 +98,13 @@ class Navigator(QObject):
     def _take_traces(self, read: TracesRead) -> None:
         if read.source != self.source:
             return
-        self._complete, self._has_news = read.complete, True
+        self._complete = read.complete
+        if not read.whole:
+            self._model.remove(read.gone)
+        self._has_news = True  # the list settles once more when it has taken these
         if read.whole:
             self._model.replace(read.traces)
         else:
-            self._model.remove(read.gone)
             self._model.update(read.traces)
 
     def _on_settled(self) -> None:
