@@ -12,7 +12,7 @@ from traceview import cli
 from traceview.conventions import facts
 from traceview.protocol.places import find_places
 from traceview.protocol.records import STATE_EVENT, Event
-from traceview.store import StoreReader, StoreWriter
+from traceview.store import StoreReader, StoreWriter, TextIndex
 from traceview.testing import BuiltTrace, build_trace
 
 RUN = "support:agent > (plan:llm, gather > (search:tool!, rank:reranker), answer:llm)"
@@ -268,3 +268,78 @@ def test_recorded_escapes_do_not_reach_the_terminal(home: Path, capsys: pytest.C
 def test_a_program_that_is_not_there_is_named(recorded: BuiltTrace, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(cli._Failure, match="no-such-program can't be run"):
         cli._become(["no-such-program"], {"PATH": "/nonexistent"})
+
+
+def test_search_says_where_and_shows_the_text_around(recorded: BuiltTrace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["search", "BOOM", "valueerror"]) == 0
+    out, err = capsys.readouterr()
+    where, text = out.splitlines()
+    part = recorded.part("search")
+    assert where.startswith(f"{recorded.trace_id.hex()[:12]}  {part.span_id.hex()}  search  [tool]")
+    assert where.endswith("status_message  (support)")
+    assert text == "    boom"
+    assert err == "traceview: there is no full-text index (yet), with 7 spans to index: all were read one by one\n"
+
+
+def test_search_json_has_the_documented_names(recorded: BuiltTrace, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert cli.main(["search", "for rank", "--json"]) == 1  # a phrase: the shell took its quotes away
+    assert cli.main(["search", "cal*", "--json", "--limit", "1"]) == 0
+    empty, found = capfdbinary.readouterr().out.decode().split("}\n", 1)
+    assert json.loads(empty + "}") == {"hits": [], "waiting": 0, "indexed": False, "complete": True}
+    (hit,) = json.loads(found)["hits"]
+    assert " ".join(hit) == "trace_id trace_name span_id name kind status start_ns field snippet marks"
+    assert (hit["field"], hit["snippet"], hit["marks"]) == (
+        "events.traceview.state.memory.tone",
+        "calm",
+        [[0, 3]],
+    )
+
+
+def test_search_with_an_index_says_nothing_of_it_unless_it_is_far_behind(
+    recorded: BuiltTrace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = TextIndex(find_places().store, floor_bytes=0)
+    while index.advance(1.0, lambda: False):
+        pass
+    index.close()
+    assert cli.main(["search", "plan"]) == 0
+    assert capsys.readouterr().err == ""
+    writer = StoreWriter(find_places().store, facts)
+    writer.apply(build_trace("late, later", trace="late").parts)
+    writer.close()
+    assert cli.main(["search", "later"]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("traceview.store.text_search._MOST_BLOCKS", 0)
+    assert cli.main(["search", "later"]) == 1
+    assert capsys.readouterr().err == "traceview: 2 spans still to index were not searched: try again later\n"
+
+
+def test_search_of_a_file_reads_it(recorded: BuiltTrace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", "--all", "-o", str(tmp_path / "a.json")]) == 0
+    assert cli.main(["search", "boom", "--limit", "0", "--file", str(tmp_path / "a.json")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("words", "says"), [(["((", "*"], "write what to look for"), (["a" * 1001], "at most 1000")])
+def test_search_for_nothing_is_refused(
+    words: list[str], says: str, recorded: BuiltTrace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["search", *words]) == 2
+    assert says in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["search", "a", "--limit", "-1"])
+    assert "write 0 for all" in capsys.readouterr().err
+
+
+def test_search_shows_hostile_text_and_bold_words_to_people(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = build_trace("a", trace="evil")
+    writer = StoreWriter(find_places().store, facts)
+    writer.apply([msgspec.structs.replace(trace.parts[0], input="see \x1b[31m needle\u202e\nhere " + "z" * 300)])
+    writer.close()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert cli.main(["search", "NEEDLE", "here"]) == 0
+    text = capsys.readouterr().out.splitlines()[1]
+    assert text.startswith("    see �[31m \x1b[1mneedle\x1b[22m� \x1b[1mhere\x1b[22m zzz")
+    assert text.endswith("z…")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from traceview.protocol.records import TraceSummary
     from traceview.store import StoreReader
 
-_VERBS = ("list", "show", "import", "export", "screenshot", "demo", "run", "doctor")
+_VERBS = ("list", "show", "search", "import", "export", "screenshot", "demo", "run", "doctor")
 
 
 class _Failure(Exception):
@@ -97,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--at-step", type=int, metavar="N", help="the state as of agent step N (from 1)")
     _reading(verb, _show)
 
+    verb = verbs.add_parser("search", help="the spans that have all WORDS in their text, newest first")
+    verb.add_argument("words", nargs="+", metavar="WORDS", help='words, "a phrase" (quoted for the shell), beginnings*')
+    verb.add_argument("--limit", type=_limit, default=50, metavar="N", help="at most N spans (default 50, 0 for all)")
+    _reading(verb, _search)
+
     verb = verbs.add_parser("import", help="put trace files into the live store")
     verb.add_argument("files", nargs="+", type=Path, metavar="FILE")
     verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -144,6 +149,12 @@ def _reading(verb: argparse.ArgumentParser, run: Callable[[argparse.Namespace, P
 
 def _one_trace(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("trace", nargs="?", default="latest", metavar="TRACE", help="id, prefix, name, or `latest`")
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of spans: write 0 for all, or 1 and more")
+    return int(text)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -244,6 +255,28 @@ def _show(parsed: argparse.Namespace, places: Places) -> int:
             for line in run_lines(trace, reader.spans(trace.trace_id)):
                 print(line)
     return 0
+
+
+def _search(parsed: argparse.Namespace, places: Places) -> int:
+    from traceview import search
+    from traceview.report import search_document
+    from traceview.store import WordsError
+
+    try:
+        terms = search.read_terms(parsed.words)
+    except WordsError as error:
+        raise _Failure(str(error)) from error
+    with _store(parsed, places) as reader:
+        answer = search.find(reader.path, terms, parsed.limit or sys.maxsize)
+        notice = None if parsed.file is not None else search.notice(answer, reader.counts().spans)
+    if notice is not None:
+        print(f"traceview: {notice}", file=sys.stderr)
+    if parsed.json:
+        _print_json(search_document(answer))
+    else:
+        for hit in answer.hits:
+            print(*search.lines(hit), sep="\n")
+    return 0 if answer.hits else 1
 
 
 def _print_json(document: object) -> None:

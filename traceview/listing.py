@@ -9,9 +9,8 @@ from traceview.analysis.anomalies import find_anomalies, run_notices, span_notes
 from traceview.analysis.figures import duration_text, tokens
 from traceview.analysis.tree import build_tree
 from traceview.protocol.records import SpanRow, Status, TraceSummary
+from traceview.terminal import plain
 
-# Thin and no-break spaces, which durations use; Python calls only the plain space printable.
-_SPACES: Final = "\u00a0\u2009\u202f"
 _MARKS: Final = {Status.ERROR: "✗", Status.INTERRUPTED: "⊘", Status.RUNNING: "…"}
 
 
@@ -24,7 +23,7 @@ def trace_line(trace: TraceSummary) -> str:
         figures.append(f"{tokens(spent)} tok")
     if trace.dropped:
         figures.append(f"{trace.dropped:,} dropped")
-    return _plain(
+    return plain(
         f"{trace.trace_id.hex()[:12]}  {trace.status.word:<11} {took:>9}  {trace.name}  ({', '.join(figures)})"
     )
 
@@ -45,13 +44,8 @@ def _span_line(depth: int, row: SpanRow) -> str:
     took = duration_text(row.end_ns - row.start_ns) if row.end_ns is not None else row.status.word
     beside = row.status_message if row.status is Status.ERROR else row.detail
     mark = _MARKS.get(row.status, " ")
-    return _plain(f"{mark} {'  ' * depth}{row.name}  [{row.kind}]  {took}" + (f"  {beside}" if beside else ""))
+    return plain(f"{mark} {'  ' * depth}{row.name}  [{row.kind}]  {took}" + (f"  {beside}" if beside else ""))
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _plain(text: str) -> str:
-    """Text for a terminal: recorded control characters, escapes and bidi overrides are shown, not obeyed."""
-    return "".join(c if c.isprintable() or c in _SPACES else " " if c in "\n\t" else "�" for c in text)

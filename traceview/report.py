@@ -1,4 +1,4 @@
-"""Traces as documents with stable names: what `list --json` and `show --json` print."""
+"""Traces as documents with stable names: what `list`, `show` and `search` print with `--json`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from traceview.analysis.steps import default_axis, find_moments, walk
 from traceview.analysis.tree import build_tree
 from traceview.conventions import present
 from traceview.protocol.records import STATE_EVENT, Event, SpanPayload, SpanRow, TraceSummary, hex_id
-from traceview.store import StoreReader
+from traceview.store import Answer, Hit, StoreReader
 
 
 def trace_document(trace: TraceSummary) -> dict[str, Any]:
@@ -102,6 +102,32 @@ def state_before(events: Sequence[tuple[bytes, Event]], time_ns: int) -> dict[st
             break
         state |= event.attributes
     return state
+
+
+def hit_document(hit: Hit) -> dict[str, Any]:
+    """A span that was found, as `search --json` gives it; `marks` are where the words stand in `snippet`."""
+    return {
+        "trace_id": hit.trace.trace_id.hex(),
+        "trace_name": hit.trace.name,
+        "span_id": hit.span_id.hex(),
+        "name": hit.name,
+        "kind": hit.kind,
+        "status": hit.status.word,
+        "start_ns": hit.start_ns,
+        "field": hit.field,
+        "snippet": hit.snippet,
+        "marks": [list(mark) for mark in hit.marks],
+    }
+
+
+def search_document(answer: Answer) -> dict[str, Any]:
+    """What was found, newest first; `waiting` spans are not in the index yet and were not searched."""
+    return {
+        "hits": [hit_document(hit) for hit in answer.hits],
+        "waiting": answer.waiting,
+        "indexed": answer.indexed,
+        "complete": answer.complete,
+    }
 
 
 def to_json(document: object) -> bytes:

@@ -88,6 +88,7 @@ def _run(places: Places, config: Config, *, detached: bool) -> int:
         redaction=config.redaction.rules(),
         limits=config.retention.limits(),
         sampling=Policy(config.sampling),
+        index_text=config.search.index,
     )
     clean = Redaction(options.redaction).line
     logs.configure(places.log if detached else None, clean, level=agent.log_level, form=agent.log_format)

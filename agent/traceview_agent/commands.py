@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from traceview.protocol import control
-from traceview.protocol.control import AgentError, AgentStatus
+from traceview.protocol.control import AgentError, AgentStatus, SearchIndex
 from traceview.protocol.places import Places
 from traceview_agent.config import settings
 from traceview_agent.config_sources import Loaded
@@ -208,6 +208,15 @@ def _describe(answer: AgentStatus) -> str:
         by_rule = ", ".join(f"{each.rule}: {each.traces}" for each in answer.sampled_out)
         lines.append(f"  sampling   {traces} runs ({spans} spans) left out of the store so far ({by_rule})")
     lines += [f"  {receiver.name:<10} {receiver.error or receiver.address}" for receiver in answer.receivers]
+    if answer.search is not None:
+        lines.append(f"  search     {_describe_search(answer.search)}")
     if answer.problem is not None:
         lines.append(f"  problem    {answer.problem}")
     return "\n".join(lines)
+
+
+def _describe_search(index: SearchIndex) -> str:
+    if index.problem is not None:
+        return index.problem
+    behind = f"{index.waiting} spans wait" if index.waiting else "up to date"
+    return f"full-text index of {index.bytes / 1e6:.1f} MB, {behind}"

@@ -20,6 +20,7 @@ from traceview.store import StoreError
 from traceview_agent.control_server import ControlServer
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.importer import Importer
+from traceview_agent.indexer import Indexer
 from traceview_agent.instance import AlreadyRunningError, locks_for, write_agent_file
 from traceview_agent.intake import Intake
 from traceview_agent.keeping import keep
@@ -34,6 +35,7 @@ from traceview_agent.writer import Settled, Writer
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS: Final = 2.0
+_INDEXER_SECONDS: Final = 1.0
 
 
 class CannotStart(Exception):
@@ -65,6 +67,7 @@ class Daemon:
             limits=options.limits,
             sampling=options.sampling,
         )
+        self._indexer = Indexer(places.store, self._intake) if options.index_text else None
         self._common = Common(self._intake, self._meters, self._redaction, letters, self._problem, self.status)
         self._ways: tuple[Way, ...] = ()
         self._takeover = Takeover(places.spool, self._intake, self._redaction, letters)
@@ -122,6 +125,9 @@ class Daemon:
         write_agent_file(self._places.agent_file, about)
         self._started.callback(self._places.agent_file.unlink, missing_ok=True)
         log.info("started (pid %d, store %s)", os.getpid(), self._places.store)
+        if self._indexer is not None:
+            self._indexer.start()
+            self._started.push_async_callback(asyncio.to_thread, self._indexer.stop, _INDEXER_SECONDS)
 
     async def run(self) -> None:
         """Serves until someone asks it to stop."""
@@ -159,6 +165,7 @@ class Daemon:
             absent=absent_ways(),
             sampling=self._options.sampling is not None and self._options.sampling.leaves_something_out,
             sampled_out=self._writer.sampled_out,
+            search=None if self._indexer is None else self._indexer.state,
         )
 
     def _problem(self) -> str | None:

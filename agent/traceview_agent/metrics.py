@@ -54,6 +54,11 @@ class Metrics:
         yield _gauge("store_bytes", "The store's files, its write-ahead log included.", status.store_bytes)
         problem = status.problem is not None
         yield _gauge("store_problem", "1 while the store can't be written and nothing is acknowledged.", problem)
+        if status.search is not None:
+            yield _gauge("search_waiting_spans", "Spans the full-text index does not have yet.", status.search.waiting)
+            yield _gauge("search_index_bytes", "The full-text index's files.", status.search.bytes)
+            stuck = status.search.problem is not None
+            yield _gauge("search_problem", "1 while the full-text index can't be kept up.", stuck)
         yield _gauge("start_time_seconds", "When the daemon started, in seconds since 1970.", status.started_ns / 1e9)
         yield _labelled(
             "receiver_up",

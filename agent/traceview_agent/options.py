@@ -19,7 +19,7 @@ class Options:
     `listen` is an address beyond this machine ("" for none), where keys are needed. OTLP over gRPC and ZeroMQ over tcp
     listen, where nothing else is said, one and two ports below OTLP over HTTP: 4317 and 4316. `redaction` says what is
     taken out of spans before they are stored; None takes out nothing. `limits` say how much the store keeps, `sampling`
-    which traces; None keeps all.
+    which traces; None keeps all. `index_text` says whether its text is indexed.
     """
 
     otlp_port: int = OTLP_HTTP_PORT
@@ -30,6 +30,7 @@ class Options:
     redaction: Rules | None = DEFAULT_RULES
     limits: Limits = NO_LIMITS
     sampling: Policy | None = None
+    index_text: bool = True
 
     @property
     def grpc_port(self) -> int:

@@ -1,4 +1,4 @@
-"""`GET /api/v1/traces` and `/api/v1/traces/{id}`: what is stored, for scripts of this user.
+"""`GET /api/v1/traces`, `/api/v1/traces/{id}` and `/api/v1/search`: what is stored, for scripts of this user.
 
 SQLite is read on threads, on a read-only connection per request: never on the loop, never in the writer's way.
 """
@@ -9,25 +9,29 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from traceview.protocol.records import TraceSummary
-from traceview.report import run_pieces, trace_document
-from traceview.store import Place, StoreError, StoreReader
+from traceview.report import run_pieces, search_document, trace_document
+from traceview.store import Place, StoreError, StoreReader, TextSearch
 from traceview_agent.http_bodies import Refused
 from traceview_agent.http_guard import Guard
 from traceview_agent.peers import is_stranger
-from traceview_agent.trace_query import BadQuery, Query, cursor_of, read_query
+from traceview_agent.trace_query import BadQuery, Query, SpanQuery, cursor_of, read_query, read_span_query
 
 log = logging.getLogger(__name__)
+Asked = TypeVar("Asked")
 
 # More reads at once would only take each other's time, and the receivers'.
 _AT_ONCE: Final = 2
+# A search that looks through everything in vain takes seconds, and time from the receivers.
+_SEARCH_SECONDS: Final = 5.0
 _PIECE_BYTES: Final = 256 * 1024
 # A reader who stops reading must not keep the others waiting.
 _SEND_SECONDS: Final = 30.0
@@ -47,13 +51,25 @@ class ReadApi:
         """Takes its paths."""
         router.add_get("/api/v1/traces", self._list)
         router.add_get("/api/v1/traces/{trace_id}", self._show)
+        router.add_get("/api/v1/search", self._search)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, read_query, self._page)
+
+    async def _search(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, read_span_query, self._found)
+
+    async def _answer(
+        self,
+        request: web.Request,
+        read: Callable[[dict[str, list[str]]], Asked],
+        answer: Callable[[Asked], dict[str, Any]],
+    ) -> web.StreamResponse:
         try:
             await _check_peer(request, self._guard)
-            query = read_query({name: request.query.getall(name) for name in request.query})
+            asked = read({name: request.query.getall(name) for name in request.query})
             async with self._turns:
-                document = await asyncio.to_thread(self._page, query)
+                document = await asyncio.to_thread(answer, asked)
         except BadQuery as bad:
             return _error(400, str(bad))
         except StoreError as error:
@@ -61,6 +77,12 @@ class ReadApi:
         except Refused as refused:
             return _error(refused.status, str(refused))
         return web.Response(body=msgspec.json.encode(document), content_type="application/json", headers=_HEADERS)
+
+    def _found(self, query: SpanQuery) -> dict[str, Any]:
+        deadline = time.monotonic() + _SEARCH_SECONDS
+        with contextlib.closing(TextSearch(self._store)) as search:
+            answer = search.spans(query.terms, query.limit, lambda: time.monotonic() > deadline)
+        return search_document(answer)
 
     def _page(self, query: Query) -> dict[str, Any]:
         with contextlib.closing(StoreReader(self._store)) as reader:

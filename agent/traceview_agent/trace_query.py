@@ -1,4 +1,4 @@
-"""What a script asks of the trace list, read from a URL's query: filters, a limit, the place where a page begins."""
+"""What a script asks, read from a URL's query: filters of the trace list, a limit, where a page begins; words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from traceview.protocol.records import Status
-from traceview.store import Place, TraceFilter
+from traceview.store import Place, TraceFilter, WordsError, parse_words
+from traceview.store.words import Term
 from traceview_agent.durations import nanoseconds
 
 MOST: Final = 1000
@@ -36,16 +37,17 @@ class Query:
     after: Place | None
 
 
+@dataclass(frozen=True, slots=True)
+class SpanQuery:
+    """What text is looked for, and how many spans are wanted."""
+
+    terms: tuple[Term, ...]
+    limit: int
+
+
 def read_query(given: Mapping[str, Sequence[str]]) -> Query:
-    """Reads the parameters, each with all its values; raises BadQuery."""
-    for name, values in given.items():
-        if name not in _NAMES:
-            near = difflib.get_close_matches(name, _NAMES, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_NAMES)}"
-            raise BadQuery(f"{name} is no parameter: {hint}")
-        if len(values) > 1 and name != "tag":
-            raise BadQuery(f"{name} is given {len(values)} times: only tag may be")
-    one = {name: values[0] for name, values in given.items() if values}
+    """Reads the parameters of the trace list, each with all its values; raises BadQuery."""
+    one = _single(given, _NAMES, repeated=("tag",))
     wanted = TraceFilter(
         name=one.get("name"),
         status=_status(one.get("status")),
@@ -60,9 +62,32 @@ def read_query(given: Mapping[str, Sequence[str]]) -> Query:
     return Query(wanted, _limit(one.get("limit")), _place(one.get("cursor")))
 
 
+def read_span_query(given: Mapping[str, Sequence[str]]) -> SpanQuery:
+    """Reads the parameters of a search, each with all its values; raises BadQuery."""
+    one = _single(given, ("q", "limit"))
+    try:
+        terms = parse_words(one.get("q", ""))
+    except WordsError as error:
+        raise BadQuery(f"q: {error}") from None
+    return SpanQuery(terms, _limit(one.get("limit")))
+
+
 def cursor_of(place: Place) -> str:
     """The text by which a script asks for what comes behind this place."""
     return base64.urlsafe_b64encode(b"%d.%b" % (place.start_ns, place.trace_id.hex().encode())).decode().rstrip("=")
+
+
+def _single(given: Mapping[str, Sequence[str]], names: Sequence[str], repeated: Sequence[str] = ()) -> dict[str, str]:
+    """The first value of each parameter, once all are known and only those are repeated that may be."""
+    for name, values in given.items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+            raise BadQuery(f"{name} is no parameter: {hint}")
+        if len(values) > 1 and name not in repeated:
+            only = f": only {repeated[0]} may be" if repeated else ""
+            raise BadQuery(f"{name} is given {len(values)} times{only}")
+    return {name: values[0] for name, values in given.items() if values}
 
 
 def _status(text: str | None) -> Status | None:

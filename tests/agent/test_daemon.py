@@ -37,7 +37,8 @@ def test_nothing_is_written_outside_of_the_home(daemon: Any, program: Any, home:
     program.batch(1, TRACE.parts)
     program.acknowledged(1)
     daemon.stop()
-    assert {path.name.removesuffix(".ballast") for path in home.iterdir()} == {"run", "traces.db", "traces.db.lock"}
+    kept = {"run", "traces.db", "traces.db.lock", "traces.search.db"}
+    assert {path.name.removesuffix(".ballast") for path in home.iterdir()} == kept
 
 
 def test_stop_is_safe_twice_and_before_the_start(home: Path) -> None:

@@ -72,6 +72,8 @@ def test_what_comes_in_is_counted_by_its_way(daemon: Any, program: Any, tmp_path
     assert found["traceview_queue_bytes"] == 0
     assert found["traceview_store_bytes"] == daemon.status.store_bytes
     assert found["traceview_store_problem"] == 0
+    assert found["traceview_search_waiting_spans"] >= found["traceview_search_problem"] == 0
+    assert found["traceview_search_index_bytes"] > 0
     assert found[f"traceview_receiver_up{{address={daemon.url}}}{{receiver=otlp-http}}"] == 1
     assert found[f"traceview_build_info{{version={daemon.status.version}}}"] == 1
     assert found["process_resident_memory_bytes"] > 0 or sys.platform != "linux"

@@ -246,3 +246,42 @@ def test_the_owner_of_a_connection_is_found() -> None:
             assert uid_of(host, 1, server.getsockname()[1]) is None
     assert uid_of("127.0.0.1", 1, 2, Path("/nowhere")) is None
     assert not is_stranger(None)
+
+
+def test_search_answers_what_the_command_prints(
+    full: Any, until: Any, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    until(lambda: (state := full.status.search) and state.bytes and not state.waiting)
+    status, answer = get(full, f"/api/v1/search?q={quote('boom search')}&limit=5")
+    assert traceview(["search", "boom", "search", "--json"]) == 0
+    assert status == 200
+    assert answer == json.loads(capfdbinary.readouterr().out)
+    (hit,) = answer["hits"]
+    assert (hit["name"], hit["field"], hit["marks"]) == ("search", "name", [[0, 6]])
+    assert (answer["waiting"], answer["indexed"], answer["complete"]) == (0, True, True)
+    assert len(get(full, "/api/v1/search?q=run&limit=7")[1]["hits"]) == 7
+    assert get(full, "/api/v1/search?q=nowhere")[1]["hits"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("", "q: write what to look for"),
+        ("q=%28%29", "q: write what to look for"),
+        ("q=" + "a" * 1001, "at most 1000 characters"),
+        ("q=a&limit=0", "limit '0' is out of range"),
+        ("q=a&q=b", "q is given 2 times"),
+        ("query=a", "query is no parameter"),
+        ("q=a&limits=3", "did you mean limit?"),
+    ],
+)
+def test_a_search_that_cannot_be_made_is_told(daemon: Any, query: str, says: str) -> None:
+    status, answer = get(daemon, f"/api/v1/search?{query}")
+    assert status == 400
+    assert says in answer["error"]
+
+
+def test_a_search_that_takes_too_long_is_ended(full: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_api, "_SEARCH_SECONDS", -1.0)
+    status, answer = get(full, "/api/v1/search?q=run")
+    assert (status, answer["hits"], answer["complete"]) == (200, [], False)

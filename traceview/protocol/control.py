@@ -28,12 +28,20 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class SearchIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """How the full-text index is: spans it does not have yet, its bytes on disk, why it does not go on, if so."""
+
+    waiting: int
+    bytes: int
+    problem: str | None = None
+
+
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the daemon says of itself. `spans_per_second` is the mean over the last five seconds.
 
     `redacted` counts the secrets that were taken out of spans; `absent` names ways in that are not installed;
     `sampled_out` counts what sampling rules have left out of the store since there is one, `sampling` says whether any
-    are in force.
+    are in force; `search` is None where text is not indexed.
     """
 
     pid: int
@@ -52,6 +60,7 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     absent: tuple[str, ...] = ()
     sampling: bool = False
     sampled_out: tuple[SampledOut, ...] = ()
+    search: SearchIndex | None = None
 
 
 class AgentFile(msgspec.Struct, frozen=True, kw_only=True):

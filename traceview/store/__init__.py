@@ -7,21 +7,31 @@ from traceview.store.judging import Judge, Sampling, Verdict
 from traceview.store.listing import Place, TraceFilter
 from traceview.store.reader import StoreCounts, StoreReader
 from traceview.store.retention import Limits
+from traceview.store.text_index import TextIndex
+from traceview.store.text_search import Answer, Hit, Reached, TextSearch
+from traceview.store.words import WordsError, parse_words
 from traceview.store.writer import StoreWriter
 
 __all__ = [
+    "Answer",
+    "Hit",
     "Judge",
     "Limits",
     "Place",
+    "Reached",
     "Sampling",
     "StoreBusy",
     "StoreCounts",
     "StoreError",
     "StoreReader",
     "StoreWriter",
+    "TextIndex",
+    "TextSearch",
     "TraceFilter",
     "Understand",
     "Verdict",
+    "WordsError",
     "export_store",
     "fill",
+    "parse_words",
 ]

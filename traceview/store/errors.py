@@ -69,6 +69,11 @@ def is_uncertain(error: BaseException) -> bool:
     return result_code(error) in (_IOERR, _CORRUPT, _NOTADB)
 
 
+def is_damaged(error: BaseException) -> bool:
+    """Whether the file is no whole database, or one that can't be written: what is derived is made anew then."""
+    return result_code(error) in (_CORRUPT, _NOTADB, _READONLY)
+
+
 def explain(error: BaseException, path: Path) -> StoreError:
     """The StoreError (or StoreBusy) that says what a driver's exception means for the file."""
     code = result_code(error)

@@ -36,7 +36,7 @@ class BlockCache:
 
     def part(self, connection: sqlite3.Connection, locator: int) -> memoryview | bytes:
         """The encoded part at a locator, whole. Raises BlockDamaged where it isn't, and the driver's errors."""
-        record = self._slot(connection, locator)
+        record = self.slot(connection, locator)
         segments = segments_of(record)
         if segments is None:
             return record
@@ -59,13 +59,14 @@ class BlockCache:
             elif isinstance(segment, bytes):
                 yield segment
             elif segment >= 0:
-                yield content_of(self._slot(connection, segment))
+                yield content_of(self.slot(connection, segment))
             elif len(stack) > _MAX_NESTING:
                 raise BlockDamaged("its pieces are nested without end")
             else:
-                stack.append(iter(members_of(self._slot(connection, -segment))))
+                stack.append(iter(members_of(self.slot(connection, -segment))))
 
-    def _slot(self, connection: sqlite3.Connection, locator: int) -> memoryview:
+    def slot(self, connection: sqlite3.Connection, locator: int) -> memoryview:
+        """What lies at a locator, as it is stored. Raises BlockDamaged where nothing does, and the driver's errors."""
         number, slot = locator >> 8, locator & 0xFF
         slots = self._blocks.get(number)
         if slots is None or slot >= len(slots):  # the newest block grows with later transactions
@@ -76,17 +77,21 @@ class BlockCache:
             raise BlockDamaged(f"payload block {number} has no part {slot}")
         return slots[slot]
 
-    def _load(self, connection: sqlite3.Connection, number: int) -> list[memoryview]:
+    def keep(self, number: int, data: bytes) -> list[memoryview]:
+        """The slots of a block that was read already, kept for what comes next. Raises BlockDamaged."""
         self._forget(number)
-        row = connection.execute(_BLOCK, (number,)).fetchone()
-        if row is None:
-            raise BlockDamaged(f"payload block {number} is missing")
-        slots = unpack(row[0])
+        slots = unpack(data)
         self._blocks[number] = slots
         self._bytes += _size(slots)
         while self._bytes > _CACHE_BYTES:
             self._forget(next(iter(self._blocks)))
         return slots
+
+    def _load(self, connection: sqlite3.Connection, number: int) -> list[memoryview]:
+        row = connection.execute(_BLOCK, (number,)).fetchone()
+        if row is None:
+            raise BlockDamaged(f"payload block {number} is missing")
+        return self.keep(number, row[0])
 
     def _forget(self, number: int) -> None:
         slots = self._blocks.pop(number, None)

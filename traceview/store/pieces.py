@@ -218,9 +218,14 @@ def owner_of(record: memoryview) -> int | None:
     return int(_OWNER.unpack_from(record)[1])
 
 
+def is_shared(record: memoryview) -> bool:
+    """Whether a record was taken apart, since its trace repeats itself."""
+    return bool(record) and record[0] == _SHARED
+
+
 def segments_of(record: memoryview) -> list[int | bytes] | None:
     """What a record was taken apart into; None where it is stored as it is. Raises msgspec.DecodeError."""
-    return _shared(record).segments if record and record[0] == _SHARED else None
+    return _shared(record).segments if is_shared(record) else None
 
 
 def content_of(record: memoryview) -> memoryview:

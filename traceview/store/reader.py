@@ -28,6 +28,7 @@ from traceview.store.columns import CONFLICT, PICO, ROW_COLUMNS, SUMMARY_COLUMNS
 from traceview.store.driver import driver_error
 from traceview.store.errors import StoreError, explain
 from traceview.store.listing import ORDER, Place, TraceFilter, condition
+from traceview.store.lookups import select_in
 from traceview.store.merging import CONFLICT_ATTRIBUTE, to_payload
 from traceview.store.opening import open_readable
 from traceview.store.payloads import BlockCache, find_locators, merge_at
@@ -37,6 +38,8 @@ _from_json: Final = msgspec.json.decode
 _SUMMARIES: Final = f"SELECT {column_list(SUMMARY_COLUMNS)} FROM trace"  # noqa: S608
 _ROWS: Final = f"SELECT {column_list(ROW_COLUMNS)} FROM span WHERE trace_no = ?"  # noqa: S608
 _PLACES: Final = "SELECT span_id, flags, source_no, locators, status, start_ns FROM span WHERE trace_no = ?"
+_SOME_PLACES: Final = f"{_PLACES.replace(' FROM', ', name, kind FROM')} AND span_id IN "
+_TRACE_IDS: Final = "SELECT trace_no, trace_id FROM trace WHERE trace_no IN "
 _NEWEST_FIRST: Final = " ORDER BY start_ns DESC, trace_no DESC"
 
 
@@ -129,6 +132,11 @@ class StoreReader:
         rows = self._rows(sql, bounds) if bounds is not None else []
         return str(rows[0][0]) if rows else None
 
+    def trace_ids(self, trace_nos: Sequence[int]) -> dict[int, bytes]:
+        """The ids of the traces with these numbers in the store; those that are not here (any more) are left out."""
+        with self._reading():
+            return dict(select_in(self._live(), _TRACE_IDS, trace_nos))
+
     def spans(self, trace_id: bytes, *, changed_after: int = 0) -> list[SpanRow]:
         """The spans of a trace (those with a change number above `changed_after`), in no order."""
         number = self._number(trace_id)
@@ -164,6 +172,18 @@ class StoreReader:
         number = self._number(trace_id)
         for place, whole in self._whole_spans(trace_id, number, self._places(number)):
             yield place[0], to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
+
+    def whole_spans(self, trace_id: bytes, span_ids: Sequence[bytes]) -> Iterator[SpanPart]:
+        """These spans of a trace merged from all their parts, newest start first; what is not here is left out."""
+        number = self._number(trace_id)
+        with self._reading():
+            places = list(select_in(self._live(), _SOME_PLACES, dict.fromkeys(span_ids), (number,)))
+        places = sorted(dict.fromkeys(places), key=lambda place: place[5], reverse=True)
+        for place, whole in self._whole_spans(trace_id, number, places):
+            _, _, _, _, status, start_ns, name, kind = place
+            yield msgspec.structs.replace(
+                whole, start_ns=start_ns, status=_STATUSES[status], name=name, kind=KINDS[kind]
+            )
 
     def state_events(self, trace_id: bytes) -> list[tuple[bytes, Event]]:
         """The `traceview.state` events of a trace with their attributes, by time, each with its span's id."""
