@@ -147,6 +147,7 @@ class MainWindow(QWidget):
         navigator.source_changed.connect(self._on_source)
         navigator.loaded.connect(self._on_loaded)
         services.model.stats_changed.connect(self._show_page)
+        services.texts.note_changed.connect(traces.filter_bar.set_note)
 
     def _connect_workers(self) -> None:
         services = self.services

@@ -15,6 +15,7 @@ from traceview.app.state.filters import Filters
 from traceview.app.state.open_run import Source
 from traceview.app.state.selection import Selection
 from traceview.app.tail import Tail
+from traceview.app.text_matches import TextMatches
 from traceview.protocol.places import Places
 
 
@@ -33,6 +34,7 @@ class Services:
     daemon: DaemonWatch
     jobs: Jobs
     payloads: RunPayloads
+    texts: TextMatches
 
     def start(self) -> None:
         """Begins to read the store and to ask the daemon."""
@@ -42,6 +44,7 @@ class Services:
     def close(self) -> None:
         """Stops all workers, the last started first."""
         self.jobs.close()
+        self.texts.close()
         self.sources.close()
         self.daemon.close()
         self.tail.close()
@@ -56,7 +59,10 @@ def make_services(
     first = source or sources.live
     selection, filters, model = Selection(), Filters(), TraceListModel()
     tail = Tail(first)
+    texts = TextMatches(model, first)
+    tail.traces_read.connect(texts.look_again)
     navigator = Navigator(tail, first, model, filters, selection)
+    navigator.source_changed.connect(texts.show_source)
     daemon = DaemonWatch(places, start_daemon=start_daemon)
     navigator.looked_into.connect(daemon.keep)
     return Services(
@@ -71,4 +77,5 @@ def make_services(
         daemon=daemon,
         jobs=Jobs(),
         payloads=RunPayloads(),
+        texts=texts,
     )

@@ -32,6 +32,7 @@ PARCEL: dict[str, Any] = {
     [
         "",
         "   ",
+        "text:anything",
         "PARCEL",
         "parcel moved",
         '"has not moved"',
@@ -126,6 +127,9 @@ def test_what_is_unknown_passes_no_comparison(summary: MakeSummary) -> None:
         ("cost < cheap", "0.01"),
         ("status:bad", "running, ok, error or interrupted"),
         ("tag:", "write what to look for"),
+        ("text:", "After “text:” write a word"),
+        ('-text:"…"', "After “text:” write a word"),
+        ("text:" + "a" * 901, "at most 900 characters"),
     ],
 )
 def test_a_line_that_is_not_understood_says_what_is_expected(line: str, says: str) -> None:
@@ -137,6 +141,30 @@ def test_a_clicked_value_becomes_a_term_that_reads_back(summary: MakeSummary) ->
     assert field_term("tag", "beta") == "tag:beta"
     assert field_term("tag", "night run") == 'tag:"night run"'
     assert parse_filter(field_term("tag", "night run")).matches(summary(**PARCEL))
+
+
+def test_texts_are_left_to_who_has_the_store(summary: MakeSummary) -> None:
+    wanted = parse_filter('text:"lost parcel" -text:refun* TEXT:a"b status:ok')
+    assert wanted.texts == (("lost parcel", True), ("refun*", False), ("a b", True))
+    assert len(wanted.tests) == 1
+    assert wanted.both(parse_filter("text:x")).texts[-1] == ("x", True)
+    assert parse_filter("text:x")
+    assert parse_filter(field_term("text", "lost parcel")).texts == (("lost parcel", True),)
+
+
+@pytest.mark.parametrize(
+    ("line", "everywhere"),
+    [
+        ("lost parcel", "text:lost text:parcel"),
+        ('"lost parcel" -draft', 'text:"lost parcel"'),
+        ("… !", ""),
+        ("lost status:ok", ""),
+        ("text:lost", ""),
+        ("", ""),
+    ],
+)
+def test_words_can_be_looked_for_in_everything(line: str, everywhere: str) -> None:
+    assert parse_filter(line).in_everything() == everywhere
 
 
 def test_filters_tell_what_changed_and_clear_in_one_go(qapp: object, summary: MakeSummary) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -45,17 +45,21 @@ class TraceListModel(QAbstractListModel):
     Signals:
         stats_changed(): counters or histogram differ.
         settled(): all that was asked for is shown (also where that was at once).
+        texts_wanted(object): the texts (frozenset of str) that the filter looks for in all that was recorded: whoever
+            reads the store says by `add_found` which traces have them. Until all are known the filter before stays.
     """
 
     stats_changed = Signal()
     settled = Signal()
+    texts_wanted = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._all: dict[bytes, TraceSummary] = {}
         self._texts: dict[bytes, str] = {}
         self._filter = TraceFilter()
-        self._wanted = self._filter
+        self._wanted = self._asked = self._filter
+        self._found: dict[str, set[bytes]] = {}
         self._range: tuple[int, int] | None = None
         self._sliced = Sliced(self)
         # What came while many were being handled; None is gone.
@@ -173,7 +177,41 @@ class TraceListModel(QAbstractListModel):
             self.stats_changed.emit()
 
     def set_filter(self, wanted: TraceFilter) -> None:
-        """Shows what this filter lets through."""
+        """Shows what this filter lets through, as soon as that is known."""
+        self._asked = wanted
+        texts = _texts_of(wanted)
+        needed = texts | _texts_of(self._wanted) | _texts_of(self._filter)
+        self._found = {text: ids for text, ids in self._found.items() if text in needed}
+        self.texts_wanted.emit(texts)
+        if self.searching:
+            self.stats_changed.emit()
+        else:
+            self._take_up(wanted)
+
+    @property
+    def searching(self) -> bool:
+        """Whether it is not known yet which traces the filter lets through."""
+        return not _texts_of(self._asked) <= self._found.keys()
+
+    def add_found(self, text: str, trace_ids: Iterable[bytes]) -> None:
+        """These traces have the text; those that were told before do too."""
+        searched = self.searching
+        new = set(trace_ids) - self._found.get(text, set())
+        self._found.setdefault(text, set()).update(new)
+        if self._asked is not self._wanted:
+            if not self.searching:
+                self._take_up(self._asked)
+        elif again := [self._all[trace_id] for trace_id in new if trace_id in self._all]:
+            self.update(again)
+        if searched and not self.searching:
+            self.stats_changed.emit()
+
+    def forget_found(self) -> None:
+        """Another source is shown: what was found in the last one is not so there."""
+        self._found.clear()
+        self.texts_wanted.emit(_texts_of(self._asked))
+
+    def _take_up(self, wanted: TraceFilter) -> None:
         self._wanted = wanted
         if not self.busy:
             self._begin(self._all, self._order, ())
@@ -206,6 +244,8 @@ class TraceListModel(QAbstractListModel):
             for word, there in wanted.words:
                 if (word in text) is not there:
                     return False
+        if any((trace.trace_id in self._found.get(text, ())) is not there for text, there in wanted.texts):
+            return False
         return all(test(trace) for test in wanted.tests)
 
     # Many at once: each step handles a piece; what is shown changes in the last one
@@ -349,6 +389,10 @@ class TraceListModel(QAbstractListModel):
 
     def _in_range(self, start_ns: int) -> bool:
         return self._range is None or self._range[0] <= start_ns <= self._range[1]
+
+
+def _texts_of(wanted: TraceFilter) -> frozenset[str]:
+    return frozenset(text for text, _ in wanted.texts)
 
 
 def _counts(keys: list[_Key], edges: list[int]) -> tuple[int, ...]:

@@ -53,6 +53,10 @@ class Filters(QObject):
         """Whether anything may be hidden."""
         return bool(self._typed.strip() or self._chips or self._range)
 
+    def in_everything(self) -> str:
+        """The typed line as one that looks for its words in all that was recorded; "" where that can't be said."""
+        return "" if self._error else self._line.in_everything()
+
     def current(self) -> TraceFilter:
         """The typed line and the chips together."""
         whole = self._line

@@ -3,6 +3,7 @@
     parcel "lost parcel" -draft          words and phrases anywhere in name, input, session, user, tags, project, model
     status:error  tag:beta  session:s-42 a field that equals the text; `*` stands for anything: user:u-*
     model:gpt-4o                         a model whose name contains the text
+    text:refund  text:"lost parcel"      a word or phrase anywhere in what was recorded; text:refun* for beginnings
     duration > 2 s  tokens >= 10k        a figure; also cost, spans, errors, calls, dropped
     -status:ok                           a minus turns any term round
 
@@ -29,16 +30,20 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
-    """What was typed, as tests that all must hold: `words` on the trace's text, `tests` on the trace."""
+    """What was typed, as tests that all must hold: `words` on the trace's text, `tests` on the trace.
+
+    `texts` are looked for in all that was recorded, which takes the store: whoever has it says which traces have them.
+    """
 
     words: tuple[tuple[str, bool], ...] = ()
     tests: tuple[Test, ...] = ()
+    texts: tuple[tuple[str, bool], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.words or self.tests)
+        return bool(self.words or self.tests or self.texts)
 
     def matches(self, trace: TraceSummary) -> bool:
-        """Whether the filter lets the trace through."""
+        """Whether the filter lets the trace through, `texts` aside."""
         if self.words:
             text = searchable(trace)
             if not all((word in text) is wanted for word, wanted in self.words):
@@ -47,7 +52,14 @@ class TraceFilter:
 
     def both(self, other: TraceFilter) -> TraceFilter:
         """A filter that lets through what this one and the other do."""
-        return TraceFilter(self.words + other.words, self.tests + other.tests)
+        return TraceFilter(self.words + other.words, self.tests + other.tests, self.texts + other.texts)
+
+    def in_everything(self) -> str:
+        """The filter line that looks for the same words in all that was recorded; "" where it has other terms too."""
+        if self.tests or self.texts:
+            return ""
+        words = [word.replace('"', " ").strip() for word, wanted in self.words if wanted]
+        return " ".join(field_term("text", word) for word in words if any(map(str.isalnum, word)))
 
 
 def searchable(trace: TraceSummary) -> str:
@@ -72,6 +84,7 @@ def parse_filter(text: str) -> TraceFilter:
     """Reads the filter line; raises FilterError."""
     words: list[tuple[str, bool]] = []
     tests: list[Test] = []
+    texts: list[tuple[str, bool]] = []
     place = 0
     while match := _TERM.match(text, place):
         place = match.end()
@@ -79,13 +92,16 @@ def parse_filter(text: str) -> TraceFilter:
         if match["figure"]:
             tests.append(_turned(_figure(match), wanted))
         elif match["field"]:
-            value = match["quoted"] if match["quoted"] is not None else match["value"]
-            tests.append(_turned(_field(match["field"].lower(), value or ""), wanted))
+            field, value = match["field"].lower(), match["quoted"] if match["quoted"] is not None else match["value"]
+            if field == "text":
+                texts.append((_text(value or ""), wanted))
+            else:
+                tests.append(_turned(_field(field, value or ""), wanted))
         else:
             word = match["phrase"] if match["phrase"] is not None else match["word"]
             if word:
                 words.append((word.casefold(), wanted))
-    return TraceFilter(tuple(words), tuple(tests))
+    return TraceFilter(tuple(words), tuple(tests), tuple(texts))
 
 
 _FIGURES: Final[dict[str, Callable[[TraceSummary], float | None]]] = {
@@ -126,12 +142,14 @@ _TIME_UNITS: Final = {
     "min": 60e9,
     "h": 3600e9,
 }
+# What the search takes (see store/words.py), its quotes left out.
+_LONGEST_TEXT: Final = 900
 _COUNT_UNITS: Final = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}
 _TERM: Final = re.compile(
     r"\s*(?P<minus>-(?=\S))?(?:"
     rf"(?P<figure>{'|'.join(_FIGURES)})\s*(?P<compare>>=|<=|[<>=≥≤])\s*"
     r"(?P<amount>\S*?)\s*(?P<unit>(?<=[\d.\s])(?:ns|us|µs|ms|min|[smhkb]))?(?=\s|$)"
-    rf"|(?P<field>status|{'|'.join(_FIELDS)}):(?:\"(?P<quoted>[^\"]*)\"?|(?P<value>\S*))"
+    rf"|(?P<field>status|text|{'|'.join(_FIELDS)}):(?:\"(?P<quoted>[^\"]*)\"?|(?P<value>\S*))"
     r"|\"(?P<phrase>[^\"]*)\"?"
     r"|(?P<word>\S+))",
     re.IGNORECASE,
@@ -162,6 +180,14 @@ def _amount(name: str, number: str, unit: str) -> float:
     except (ValueError, KeyError):
         example = {"duration": "2 s or 300 ms", "cost": "0.01"}.get(name, "10 or 10k")
         raise FilterError(f"After “{name}” write a figure such as {example}.") from None
+
+
+def _text(value: str) -> str:
+    if not any(map(str.isalnum, value)):
+        raise FilterError("After “text:” write a word, or a phrase in quotes.")
+    if len(value) > _LONGEST_TEXT:
+        raise FilterError(f"After “text:” write less: at most {_LONGEST_TEXT} characters.")
+    return value.replace('"', " ")
 
 
 def _field(name: str, value: str) -> Test:

@@ -19,6 +19,7 @@ from traceview.app.views.trace_histogram import clock_text
 _HELP = """Words anywhere in input, name, session, user, tags, project, model
 status:error   status:interrupted   tag:beta   session:s-42   user:u-*   model:gpt-4o
 duration > 2 s   tokens > 10k   cost > 0.01   errors > 0   dropped > 0
+text:refund   text:"lost parcel"   text:refun*   anywhere in what was recorded
 A minus turns a term round: -status:ok"""
 _DEBOUNCE_MS = 120
 
@@ -45,13 +46,18 @@ class FilterBar(QWidget):
         self._error.setWordWrap(True)
         self._error.setFont(ui_font(11))
         self._error.hide()
+        self._note = QLabel()
+        self._note.setTextFormat(Qt.TextFormat.PlainText)
+        self._note.setWordWrap(True)
+        self._note.setFont(ui_font(11))
+        self._note.hide()
         self._row = QWidget()
         self._flow = FlowLayout(self._row)
         self._row.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        for widget in (self.field, self._error, self._row):
+        for widget in (self.field, self._error, self._note, self._row):
             layout.addWidget(widget)
         self._typing = QTimer(self, singleShot=True)
         self._typing.timeout.connect(self._apply)
@@ -68,6 +74,9 @@ class FilterBar(QWidget):
         palette = QPalette()
         palette.setColor(QPalette.ColorRole.WindowText, colors.error)
         self._error.setPalette(palette)
+        quiet = QPalette()
+        quiet.setColor(QPalette.ColorRole.WindowText, colors.text3)
+        self._note.setPalette(quiet)
         self.field.set_theme(colors)
         for chip in self._chips:
             chip.set_theme(colors)
@@ -80,6 +89,11 @@ class FilterBar(QWidget):
     def set_many(self, many: bool) -> None:
         """Whether filtering takes noticeable time: then it waits for a pause in typing."""
         self._typing.setInterval(_DEBOUNCE_MS if many else 0)
+
+    def set_note(self, text: str) -> None:
+        """Says below the line what is to be known of its answer; "" says nothing."""
+        self._note.setText(text)
+        self._note.setVisible(bool(text))
 
     def chips(self) -> list[Chip]:
         """The chips in sight, the range's last."""

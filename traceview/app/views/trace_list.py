@@ -113,6 +113,7 @@ class TraceList(QWidget):
         self.keep.clicked.connect(lambda: self.keep_requested.emit(self._source))
         self._rail_head.clicked.connect(self.widen_requested)
         self._hint.clear.clicked.connect(self._filters.clear)
+        self._hint.everywhere.clicked.connect(lambda: self._filters.type(self._filters.in_everything()))
         self._filters.filter_changed.connect(self._model.set_filter)
         self._filters.range_changed.connect(self._model.set_range)
         self._model.stats_changed.connect(self._on_stats)
@@ -230,7 +231,12 @@ class TraceList(QWidget):
     def _on_stats(self) -> None:
         if not self._stats_timer.isActive():
             self._stats_timer.start()
-        self._hint.show_for(self._model, loading=self._loading, filtered=self._filters.active)
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        filters, model = self._filters, self._model
+        self._hint.show_for(model, loading=self._loading, filtered=filters.active, words=bool(filters.in_everything()))
+        self.filter_bar.field.set_count("searching…" if model.searching else "")
 
     def _refresh(self) -> None:
         model = self._model
@@ -242,7 +248,7 @@ class TraceList(QWidget):
         nothing = model.total == 0 and not self._filters.active
         for widget in (self.histogram, self._figures, self._columns):
             widget.setVisible(not nothing and not self._rail)
-        self._hint.show_for(model, loading=self._loading, filtered=self._filters.active)
+        self._show_hint()
 
     def _refresh_histogram(self) -> None:
         self.histogram.set_data(self._model.histogram(self.histogram.bins()), self._filters.range)

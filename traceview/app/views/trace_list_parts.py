@@ -87,7 +87,9 @@ class Hint(Part):
         self._text = ""
         self._skeletons = True
         self.clear = TextButton("Clear the filter", parent=self)
+        self.everywhere = TextButton("Search everything recorded", parent=self)
         self.clear.hide()
+        self.everywhere.hide()
         self.hide()
         over.installEventFilter(self)
 
@@ -100,17 +102,22 @@ class Hint(Part):
         """Repaints in other colours."""
         super().set_theme(colors)
         self.clear.set_theme(colors)
+        self.everywhere.set_theme(colors)
 
-    def show_for(self, model: TraceListModel, *, loading: bool, filtered: bool) -> None:
-        """Says what fits: nothing over rows."""
+    def show_for(self, model: TraceListModel, *, loading: bool, filtered: bool, words: bool = False) -> None:
+        """Says what fits: nothing over rows. `words` offers to look for them in more than the list shows."""
         empty = model.rowCount() == 0
         self._skeletons = model.total == 0
         self._text = ""
-        if empty and not self._skeletons:
+        if empty and model.searching:
+            self._text = "Searching what was recorded…"
+        elif empty and not self._skeletons:
             self._text = "No trace matches the filter."
         elif empty and not loading:
             self._text = "Runs appear here as they start."
-        self.clear.setVisible(empty and filtered and not self._skeletons)
+        offers = empty and filtered and not self._skeletons
+        self.clear.setVisible(offers)
+        self.everywhere.setVisible(offers and words)
         self.setVisible(empty)
         self._place()
         self.update()
@@ -126,8 +133,9 @@ class Hint(Part):
         if parent is None:
             return
         self.setGeometry(parent.rect())
-        self.clear.resize(self.clear.sizeHint())
-        self.clear.move((self.width() - self.clear.width()) // 2, 56)
+        for button, top in ((self.clear, 56), (self.everywhere, 92)):
+            button.resize(button.sizeHint())
+            button.move((self.width() - button.width()) // 2, top)
 
     def sizeHint(self) -> QSize:
         """As large as the list."""
