@@ -22,6 +22,7 @@ from traceview.cli import main
 from traceview.conventions import facts
 from traceview.doctor import Check
 from traceview.protocol import control, wire
+from traceview.protocol.control import SearchIndex
 from traceview.protocol.dead_spool import find_dead
 from traceview.protocol.places import Places, find_places
 from traceview.protocol.spool import Spool
@@ -56,7 +57,19 @@ def test_with_a_daemon_all_is_well(daemon: Places, capsys: pytest.CaptureFixture
     lines = capsys.readouterr().out.splitlines()
     assert {line[0] for line in lines} == {"✓"}
     names = {line.split()[1] for line in lines}
-    assert names >= {"Python", "PySide6", "SQLite", "ZeroMQ", "home", "daemon", "endpoint", "store", "disk", "Qt"}
+    assert names >= {
+        "Python",
+        "PySide6",
+        "SQLite",
+        "ZeroMQ",
+        "home",
+        "daemon",
+        "endpoint",
+        "store",
+        "search",
+        "disk",
+        "Qt",
+    }
     assert len({line.index(line.split(maxsplit=2)[2]) for line in lines}) == 1  # aligned
     assert control.status(daemon).spans == 0  # its hello left nothing behind
 
@@ -370,6 +383,14 @@ def test_little_room_on_the_disk_is_told(home: Path, monkeypatch: pytest.MonkeyP
     usage = type("Usage", (), {"free": free})()
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
     assert doctor._disk(find_places()).state == state
+
+
+def test_how_far_the_index_is_is_told() -> None:
+    fine = doctor._search(SearchIndex(waiting=0, bytes=2_500_000))
+    assert (fine.state, fine.found) == ("ok", "full-text index of 2.5 MB, up to date")
+    assert doctor._search(SearchIndex(waiting=1, bytes=0)).found.endswith("1 span to index")
+    stuck = doctor._search(SearchIndex(waiting=1, bytes=0, problem="/x.search.db does not grow: free some space"))
+    assert (stuck.state, stuck.remedy) == ("attention", "free some space")
 
 
 def test_a_qt_platform_that_cannot_be_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from traceview.protocol import control, wire
-from traceview.protocol.control import AgentError, AgentStatus
+from traceview.protocol.control import AgentError, AgentStatus, SearchIndex
 from traceview.protocol.dead_spool import find_dead
 from traceview.protocol.places import OTLP_HTTP_PORT, Places
 from traceview.protocol.ports import port_owner
@@ -81,6 +81,8 @@ def examine(places: Places) -> Iterator[Check]:
             said, _, remedy = receiver.error.partition(": ")
             yield _attention(receiver.name, said, remedy or f"see {places.log}")
     yield from _guarded("store", lambda: _store(places))
+    if status is not None and status.search is not None:
+        yield _search(status.search)
     yield _disk(places)
     yield _qt(dict(os.environ))
 
@@ -357,6 +359,15 @@ def _store(places: Places) -> Check:
     read = "sound" if health.whole else f"sound as far as read in {_READING_S:g} s"
     kept = f"{_count(health.traces, 'trace')}, {_count(health.spans, 'span')}"
     return _ok("store", f"{path}, {_size(size)}, {kept}, version {health.version}, {read}")
+
+
+def _search(index: SearchIndex) -> Check:
+    """How the full-text index is, by the daemon's own account."""
+    if index.problem is not None:
+        said, _, remedy = index.problem.partition(": ")
+        return _attention("search", said, remedy or "see the daemon's log; searches read the whole store meanwhile")
+    behind = f"{_count(index.waiting, 'span')} to index" if index.waiting else "up to date"
+    return _ok("search", f"full-text index of {_size(index.bytes)}, {behind}")
 
 
 # The window

@@ -16,10 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
 from traceview.protocol import control
+from traceview.protocol.control import SearchIndex
 from traceview.protocol.places import find_places
 from traceview.store import StoreReader
 from traceview.testing import build_trace
@@ -294,3 +296,17 @@ def test_idle_it_costs_next_to_nothing(foreground: Any) -> None:
     # 1 % of a core; times come in ticks of 10 ms.
     assert after.user + after.system - before.user - before.system < 0.015
     assert process.memory_info().rss < 60e6
+
+
+@pytest.mark.parametrize(
+    ("index", "line"),
+    [
+        (SearchIndex(waiting=0, bytes=1_000_000), "full-text index of 1.0 MB, up to date"),
+        (SearchIndex(waiting=7, bytes=0), "full-text index of 0.0 MB, 7 spans wait"),
+        (SearchIndex(waiting=7, bytes=0, problem="it waits"), "it waits"),
+    ],
+)
+def test_status_says_how_far_the_index_is(daemon: Any, index: SearchIndex, line: str) -> None:
+    said = commands._describe(msgspec.structs.replace(daemon.status, search=index))
+    assert f"  search     {line}\n" in said + "\n"
+    assert "search " not in commands._describe(msgspec.structs.replace(daemon.status, search=None))

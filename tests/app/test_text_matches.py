@@ -130,6 +130,33 @@ def test_the_list_stays_until_the_answer_is_there(
     assert threading.main_thread() not in threads
 
 
+def test_asking_again_while_it_searches_neither_stops_nor_doubles_it(
+    traces: TraceList, services: Services, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, searches = threading.Event(), []
+
+    def search(*given: Any) -> Any:
+        searches.append(given)
+        assert go.wait(10)
+        return real(*given)
+
+    real = text_matches._search
+    monkeypatch.setattr(text_matches, "_search", search)
+    services.filters.type("text:lost")
+    services.filters.type("text:lost status:ok")
+    services.texts._search()
+    qtbot.waitUntil(lambda: len(searches) == 1)
+    assert services.texts._again.isActive()  # it is looked again when this is done
+    go.set()
+    qtbot.waitUntil(lambda: len(searches) == 2)
+    qtbot.waitUntil(lambda: shown(services) == ["a"])
+    services.filters.type("text:lost")
+    assert shown(services) == ["a"]  # at once: it is known
+    services.filters.type("")
+    services.texts._search()
+    assert len(shown(services)) == 3
+
+
 def test_an_unknown_answer_with_nothing_to_show_says_so(traces: TraceList, services: Services) -> None:
     services.model.replace(())
     services.filters.type("text:lost")

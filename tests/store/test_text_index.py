@@ -25,6 +25,7 @@ from traceview.store import (
     TextIndex,
     TextSearch,
     parse_words,
+    part_stream,
     text_index,
     text_search,
 )
@@ -265,6 +266,20 @@ def test_forgotten_traces_leave_the_index(rig: Rig, monkeypatch: pytest.MonkeyPa
     assert index_bytes(rig.path) < before / 3
 
 
+def test_what_is_forgotten_while_others_are_looked_for_leaves_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_index, "_TRACES_AT_ONCE", 2)
+    for number in range(1, 9):
+        rig.apply(part(number, of=number.to_bytes(16, "big"), input="needle"))
+    index = rig.catch_up()
+    for most in (7, 2):  # the second time the walk is past the traces that go
+        while rig.writer.tidy(Limits(max_traces=most)):
+            pass
+        assert index.advance(0.02, never)
+        assert index.advance(0.02, never)
+    rig.catch_up(index)
+    assert len(rig.documents()) == 2
+
+
 def test_what_is_forgotten_before_it_is_indexed_never_gets_in(rig: Rig) -> None:
     rig.apply(part(1, input="needle"))
     while rig.writer.tidy(Limits(max_traces=0)):
@@ -424,6 +439,16 @@ def test_a_damaged_block_costs_only_what_is_in_it(rig: Rig, facts: Any) -> None:
     rig.apply(part(2, of=b"u" * 16, input="needle"))
     rig.catch_up()
     assert rig.names("needle") == ["span 2"]
+
+
+def test_what_is_too_large_costs_only_itself(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_stream, "MAX_PART_BYTES", 1_000)
+    rig.apply(part(1, input="needle " + "x" * 1000), part(2, input="needle"))
+    rig.catch_up()
+    assert rig.names("needle") == ["span 2", "span 1"]  # one document, whose spans are read
+    rig.apply(part(3, of=b"u" * 16, input="needle " + "x" * 1000))
+    rig.catch_up()
+    assert len(rig.names("needle")) == 2
 
 
 # --- traces that have a text

@@ -69,7 +69,7 @@ def is_uncertain(error: BaseException) -> bool:
     return result_code(error) in (_IOERR, _CORRUPT, _NOTADB)
 
 
-def is_damaged(error: BaseException) -> bool:
+def is_unusable(error: BaseException) -> bool:
     """Whether the file is no whole database, or one that can't be written: what is derived is made anew then."""
     return result_code(error) in (_CORRUPT, _NOTADB, _READONLY)
 

@@ -15,12 +15,12 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 from traceview.store.driver import driver_error
-from traceview.store.errors import StoreBusy, StoreError, explain, is_damaged
+from traceview.store.errors import StoreBusy, StoreError, explain, is_unusable
 from traceview.store.index_file import connect, index_path, is_index, is_supported, make_index, meta_of, remove_index
 from traceview.store.part_stream import Arrival, PartStream, Stretch
 from traceview.store.span_text import texts
@@ -75,7 +75,10 @@ class TextIndex:
         self._next_document = int(last) + 1
         self._documents: dict[int, _Document] = {}
         self._said = _Said(self._connection)
-        self._forgotten_upto = 0
+        # A walk over all traces of the index in search of forgotten ones: how far it is, how many were forgotten when
+        # it began.
+        self._walked_upto = 0
+        self._walk_began_at = -1
         self._settled = -1
 
     def waiting(self) -> int:
@@ -111,10 +114,11 @@ class TextIndex:
                 self._note(change=head, block=self._source.last_block())
             self._connection.execute("COMMIT")
         except driver_error() as error:
-            if is_damaged(error):
+            if is_unusable(error):
                 _log.warning("%s is damaged: it is made anew", self.path)
                 self._connection.close()
-                remove_index(self.path)
+                with suppress(OSError):
+                    remove_index(self.path)
             raise explain(error, self.path) from error
         return True
 
@@ -168,8 +172,10 @@ class TextIndex:
     # --- forgetting
 
     def _forget_some(self, forgotten: int) -> None:
-        """Deletes documents of some traces that the store has no more; `forgotten` is noted once all were looked at."""
-        rows = self._connection.execute(_INDEXED_TRACES, (self._forgotten_upto, _TRACES_AT_ONCE)).fetchall()
+        """Deletes documents of some traces that the store has no more; it is noted once all traces were looked at."""
+        if not self._walked_upto:
+            self._walk_began_at = forgotten
+        rows = self._connection.execute(_INDEXED_TRACES, (self._walked_upto, _TRACES_AT_ONCE)).fetchall()
         numbers = [row[0] for row in rows]
         left = _DELETED_AT_ONCE
         for trace_no in sorted(set(numbers) - self._source.there(numbers)):
@@ -177,10 +183,10 @@ class TextIndex:
             if left <= 0:
                 return  # it may have more
         if numbers:
-            self._forgotten_upto = numbers[-1]
+            self._walked_upto = numbers[-1]
         elif not self._gave_back():
-            self._forgotten_upto = 0
-            self._note(forgotten=forgotten)
+            self._walked_upto = 0
+            self._note(forgotten=self._walk_began_at)
 
     def _delete(self, trace_no: int, most: int) -> int:
         sql = "SELECT document_no FROM document WHERE trace_no = ? LIMIT ?"
@@ -227,7 +233,7 @@ class TextIndex:
                     return connection
                 _log.info("%s %s: it is made anew", self.path, objection)
             except (driver_error(), UnicodeDecodeError) as error:
-                if isinstance(error, driver_error()) and not is_damaged(error):
+                if isinstance(error, driver_error()) and not is_unusable(error):
                     raise
                 _log.warning("%s is damaged or can't be written: it is made anew", self.path)
         return None
