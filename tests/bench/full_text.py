@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,19 +123,29 @@ def paced(folder: Path, parts: Sequence[SpanPart], *, indexed: bool) -> dict[str
 
 
 def ingest(folder: Path, parts: Sequence[SpanPart], rounds: int) -> dict[str, Any]:
-    rates: dict[bool, list[float]] = {False: [], True: []}
-    for turn in range(rounds):
+    flooded: dict[bool, list[float]] = {False: [], True: []}
+    steady: dict[bool, list[dict[str, float]]] = {False: [], True: []}
+    for _ in range(rounds):
         for indexed in (False, True):
-            rates[indexed].append(
-                _in(folder / f"flood{turn}{indexed}", lambda at, i=indexed: flood(at, parts, indexed=i))
-            )  # type: ignore[misc]
-    steady = parts[: 5 * PACED_PER_S]
+            flooded[indexed].append(_in(folder / "flood", partial(flood, parts=parts, indexed=indexed)))
+            some = parts[: 4 * PACED_PER_S]
+            steady[indexed].append(_in(folder / "paced", partial(paced, parts=some, indexed=indexed)))
+    without, beside = _medians(steady[False]), _medians(steady[True])
     return {
-        "flood_spans_per_s": {"without": round(max(rates[False])), "with": round(max(rates[True]))},
-        "flood_ratio": round(statistics.median(b / a for a, b in zip(rates[False], rates[True], strict=True)), 3),
-        "paced_without": _in(folder / "paced0", lambda at: paced(at, steady, indexed=False)),
-        "paced_with": _in(folder / "paced1", lambda at: paced(at, steady, indexed=True)),
+        "flood_spans_per_s": {"without": round(max(flooded[False])), "with": round(max(flooded[True]))},
+        "flood_ratio": _ratio(flooded[False], flooded[True]),
+        "paced_without": without,
+        "paced_with": beside,
+        "paced_ratio": round(beside["commit_ms_p50"] / without["commit_ms_p50"], 2),
     }
+
+
+def _medians(found: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: round(statistics.median(each[name] for each in found), 2) for name in found[0]}
+
+
+def _ratio(without: Sequence[float], beside: Sequence[float]) -> float:
+    return round(statistics.median(b / a for a, b in zip(without, beside, strict=True)), 3)
 
 
 def catch_up(path: Path, spans: int) -> dict[str, float]:
