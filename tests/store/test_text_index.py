@@ -268,6 +268,7 @@ def test_forgotten_traces_leave_the_index(rig: Rig, monkeypatch: pytest.MonkeyPa
 
 def test_what_is_forgotten_while_others_are_looked_for_leaves_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_index, "_TRACES_AT_ONCE", 2)
+    monkeypatch.setattr(text_index, "_WALK_EVERY_S", 0.0)
     for number in range(1, 9):
         rig.apply(part(number, of=number.to_bytes(16, "big"), input="needle"))
     index = rig.catch_up()
@@ -278,6 +279,44 @@ def test_what_is_forgotten_while_others_are_looked_for_leaves_too(rig: Rig, monk
         assert index.advance(0.02, never)
     rig.catch_up(index)
     assert len(rig.documents()) == 2
+
+
+def test_a_store_that_forgets_all_the_time_is_still_indexed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_index, "_TRACES_AT_ONCE", 1)
+    monkeypatch.setattr(text_index, "_WALK_EVERY_S", 0.0)
+    index = rig.open()
+    for number in range(1, 30):
+        rig.apply(part(number, of=number.to_bytes(16, "big"), input="needle"))
+        while rig.writer.tidy(Limits(max_traces=5)):
+            pass
+        assert index.advance(0.02, never)
+        assert index.advance(0.02, never)
+        newest = index._connection.execute("SELECT max(trace_no) FROM document").fetchone()[0]
+        assert newest == number  # at once, though the walk is far from its end
+    # Between two walks there is a rest, in which what is forgotten is not forgotten.
+    rig.catch_up(index)
+    monkeypatch.setattr(text_index, "_WALK_EVERY_S", 60.0)
+    for most, left in ((4, 4), (3, 4)):
+        while rig.writer.tidy(Limits(max_traces=most)):
+            pass
+        while index.advance(0.02, never):
+            pass
+        assert len(rig.documents()) == left
+    index._walk_due = 0.0
+    rig.catch_up(index)
+    assert len(rig.documents()) == 3
+
+
+def test_document_numbers_are_not_given_again(rig: Rig) -> None:
+    for each in (part(10), part(1, of=b"u" * 16)):  # what comes last starts first, and is forgotten first
+        rig.apply(each)
+        rig.catch_up().close()
+    while rig.writer.tidy(Limits(max_traces=1)):
+        pass
+    rig.catch_up().close()
+    rig.apply(part(11))
+    rig.catch_up()
+    assert [number for number, _ in rig.documents()] == [1, 3]
 
 
 def test_what_is_forgotten_before_it_is_indexed_never_gets_in(rig: Rig) -> None:

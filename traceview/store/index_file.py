@@ -99,7 +99,8 @@ def meta_of(connection: sqlite3.Connection) -> dict[str, int]:
     """What the index says of itself. Raises the driver's errors.
 
     `cursor` is the locator up to which the store's parts are in it, `mark` a digest of what lies there; all that the
-    store had at its change number `change`, when its newest block was `block`, is in it.
+    store had at its change number `change`, when its newest block was `block`, is in it. Document numbers rise, up to
+    `next_document`; no number is given twice, as long as the index is not `made` anew.
     """
     return dict(connection.execute("SELECT key, value FROM meta").fetchall())
 

@@ -37,7 +37,9 @@ _DIGEST_BYTES: Final = 8
 _REMEMBERED: Final = 200_000
 # More than the store keeps free (StoreWriter's floor): the index stops growing first.
 FLOOR_BYTES: Final = 256 * 1024 * 1024
-_TRACES_AT_ONCE: Final = 200
+_TRACES_AT_ONCE: Final = 1_000
+# Where the store forgets all the time, one walk takes away what ten seconds brought.
+_WALK_EVERY_S: Final = 10.0
 _DELETED_AT_ONCE: Final = 500
 _FREE_PAGES: Final = 256
 _VACUUM_PAGES: Final = 256
@@ -62,7 +64,7 @@ class TextIndex:
         try:
             self._connection = self._open()
             self._meta = meta_of(self._connection)
-            (last,) = self._connection.execute("SELECT coalesce(max(document_no), 0) FROM document").fetchone()
+            self._next_document = self._meta.get("next_document", 1)
         except driver_error() as error:
             self._source.close()
             raise explain(error, self.path) from error
@@ -72,13 +74,14 @@ class TextIndex:
                 raise
             raise StoreError(f"{self.path} can't be made: {error.strerror or error}") from error
         self._file = _identity(self.path)
-        self._next_document = int(last) + 1
         self._documents: dict[int, _Document] = {}
         self._said = _Said(self._connection)
         # A walk over all traces of the index in search of forgotten ones: how far it is, how many were forgotten when
-        # it began.
+        # it began, when the next one may begin, whether the last slice was one of it.
         self._walked_upto = 0
         self._walk_began_at = -1
+        self._walk_due = 0.0
+        self._walked = False
         self._settled = -1
 
     def waiting(self) -> int:
@@ -98,15 +101,17 @@ class TextIndex:
             return False
         head, forgotten = self._source.head(), self._source.forgotten()
         stretch = self._source.next(self._meta.get("cursor", 0))
-        noted = (self._meta.get("change", 0), self._meta.get("forgotten", 0))
-        if stretch is None and noted == (head, forgotten):
-            self._settled = version
+        is_clean = forgotten == self._meta.get("forgotten", 0)
+        walks = not is_clean and (self._walked_upto > 0 or time.monotonic() >= self._walk_due)
+        if stretch is None and not walks and head == self._meta.get("change", 0):
+            self._settled = version if is_clean else -1
             return False
         self._check_space()
         deadline = time.perf_counter() + seconds
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            if forgotten != noted[1]:
+            self._walked = walks and not (self._walked and stretch is not None)  # in turn with what comes in
+            if self._walked:
                 self._forget_some(forgotten)
             elif stretch is not None:
                 self._take(stretch, lambda: time.perf_counter() > deadline or interrupted())
@@ -143,7 +148,7 @@ class TextIndex:
         for trace_no in tuple(self._documents):
             self._write(trace_no)
         self._said.trim()
-        self._note(cursor=cursor, mark=self._source.mark(cursor))
+        self._note(cursor=cursor, mark=self._source.mark(cursor), next_document=self._next_document)
 
     def _add(self, arrival: Arrival) -> None:
         document = self._documents.get(arrival.trace_no)
@@ -186,6 +191,7 @@ class TextIndex:
             self._walked_upto = numbers[-1]
         elif not self._gave_back():
             self._walked_upto = 0
+            self._walk_due = time.monotonic() + _WALK_EVERY_S
             self._note(forgotten=self._walk_began_at)
 
     def _delete(self, trace_no: int, most: int) -> int:

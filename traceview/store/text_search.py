@@ -190,9 +190,8 @@ class TextSearch:
         return [row[0] for row in rows]
 
     def _documents_after(self, after: int, term: Term) -> tuple[Reached, list[_Document]]:
-        last = self._rows("SELECT coalesce(max(document_no), 0) FROM document")[0][0]
         rows: list[_Document] = self._rows(_NEWER, (after, term.in_fts()))
-        return Reached(made=self._meta["made"], document=last), rows
+        return Reached(made=self._meta["made"], document=self._meta.get("next_document", 1) - 1), rows
 
     def _as_spans(self, rows: Iterable[_Document]) -> Iterator[Spans]:
         newest_first = sorted(set(rows), reverse=True)
