@@ -62,7 +62,7 @@ class Hit:
 class Answer:
     """The newest hits. `waiting` spans were not searched, since the index does not have them yet.
 
-    `indexed` is False where there is no index and all was read; `complete` where the search was stopped before its end.
+    `indexed` is False where there is no index and all was read, `complete` where the search was stopped before its end.
     """
 
     hits: tuple[Hit, ...]
@@ -126,9 +126,10 @@ class TextSearch:
             if stopped():
                 complete = False
                 break
-            fresh = [span_id for span_id in span_ids if (trace_id, span_id) not in looked_at]
-            looked_at.update((trace_id, span_id) for span_id in fresh)
-            found += self._hits(trace_id, fresh, terms)
+            if self.indexed:  # several documents may have a span
+                span_ids = [span_id for span_id in span_ids if (trace_id, span_id) not in looked_at]
+                looked_at.update((trace_id, span_id) for span_id in span_ids)
+            found += self._hits(trace_id, span_ids, terms)
             if len(found) >= limit:
                 break
         found = sorted(found[:limit], key=lambda hit: (hit.start_ns, hit.span_id), reverse=True)
