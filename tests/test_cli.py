@@ -311,7 +311,10 @@ def test_search_with_an_index_says_nothing_of_it_unless_it_is_far_behind(
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("traceview.store.text_search._MOST_BLOCKS", 0)
     assert cli.main(["search", "later"]) == 1
-    assert capsys.readouterr().err == "traceview: 2 spans still to index were not searched: try again later\n"
+    assert (
+        capsys.readouterr().err
+        == "traceview: 2 spans still to index were not searched (see `traceview-agent status`)\n"
+    )
 
 
 def test_search_of_a_file_reads_it(recorded: BuiltTrace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

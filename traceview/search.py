@@ -31,7 +31,7 @@ def notice(answer: Answer, spans: int) -> str | None:
     if not answer.indexed:
         return f"there is no full-text index (yet), with {_count(spans)} to index: all were read one by one"
     if answer.waiting:
-        return f"{_count(answer.waiting)} still to index were not searched: try again later"
+        return f"{_count(answer.waiting)} still to index were not searched (see `traceview-agent status`)"
     return None
 
 

@@ -20,7 +20,7 @@ from traceview.store import StoreError
 from traceview_agent.control_server import ControlServer
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.importer import Importer
-from traceview_agent.indexer import Indexer
+from traceview_agent.indexer import Indexer, drop_index
 from traceview_agent.instance import AlreadyRunningError, locks_for, write_agent_file
 from traceview_agent.intake import Intake
 from traceview_agent.keeping import keep
@@ -125,7 +125,9 @@ class Daemon:
         write_agent_file(self._places.agent_file, about)
         self._started.callback(self._places.agent_file.unlink, missing_ok=True)
         log.info("started (pid %d, store %s)", os.getpid(), self._places.store)
-        if self._indexer is not None:
+        if self._indexer is None:
+            drop_index(self._places.store)
+        else:
             self._indexer.start()
             self._started.push_async_callback(asyncio.to_thread, self._indexer.stop, _INDEXER_SECONDS)
 

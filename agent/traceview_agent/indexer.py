@@ -10,7 +10,7 @@ from typing import Final
 
 from traceview.protocol.control import SearchIndex
 from traceview.store import StoreError, TextIndex
-from traceview.store.index_file import index_bytes
+from traceview.store.index_file import index_bytes, index_path, remove_index
 from traceview_agent.intake import Intake
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,14 @@ _LOOK_EVERY_S: Final = 0.25
 _COUNT_EVERY_S: Final = 2.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
+
+
+def drop_index(store: Path) -> None:
+    """Deletes the index that nobody keeps up: searches then read the store rather than what it was."""
+    try:
+        remove_index(index_path(store))
+    except OSError as error:
+        log.warning("%s can't be deleted (%s): searches go by it although it is old", error.filename, error.strerror)
 
 
 class Indexer:

@@ -105,6 +105,23 @@ def test_an_index_spoilt_while_the_daemon_runs_is_made_anew(daemon: Any, program
 
 
 @pytest.mark.expects_log
+def test_switched_off_it_leaves_no_old_index(
+    start_daemon: Start, program: Any, until: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = start_daemon()
+    program.batch(1, parts(10))
+    program.acknowledged(1)
+    until(lambda: found("needle") == 10)
+    first.stop()
+    start_daemon(index_text=False).stop()
+    path = index_path(find_places().store)
+    assert not path.exists()
+    path.mkdir()
+    start_daemon(index_text=False).stop()
+    assert "can't be deleted" in caplog.text
+
+
+@pytest.mark.expects_log
 def test_where_the_index_cannot_be_made_spans_are_taken_all_the_same(
     start_daemon: Start, start_program: Start, until: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -405,3 +405,16 @@ def test_closing_stops_every_thread_within_two_seconds(home: Path, open_window: 
     window.close()
     window.services.close()
     assert time.monotonic() - started < 2
+
+
+def test_runs_are_found_by_anything_recorded_in_them(home: Path, open_window: Open, qtbot: QtBot) -> None:
+    fill_store(find_places().store, "one", "two")
+    window = open_window()
+    model, filters = window.services.model, window.services.filters
+    filters.type("text:boom text:two")
+    qtbot.waitUntil(lambda: model.rowCount() == 1)
+    assert model.trace(0).name == "two"
+    fill_store(find_places().store, "one", "two", "twice two")
+    qtbot.waitUntil(lambda: model.rowCount() == 2)
+    window.services.texts.note_changed.emit("7 spans are not indexed yet and could not be searched.")
+    assert window.trace_list.filter_bar._note.isVisible()
