@@ -403,6 +403,32 @@ def test_a_store_put_back_from_a_copy_has_its_index_made_anew(rig: Rig, tmp_path
         shutil.copy(tmp_path / "copy", rig.path)
 
 
+def test_an_index_stays_although_what_came_last_was_forgotten(
+    rig: Rig, caplog: pytest.LogCaptureFixture, facts: Any
+) -> None:
+    """As with sampling, which forgets the newest: what lay at the index's cursor is gone when the daemon starts."""
+    caplog.set_level("INFO")
+    rig.apply(part(10, input="needle"))
+    rig.writer.close()
+    rig.writer = StoreWriter(rig.path, facts, floor_bytes=0)  # begins a block of its own
+    rig.cleanup.callback(rig.writer.close)
+    rig.apply(part(1, of=b"u" * 16, input="needle"))
+    rig.catch_up().close()
+    while rig.writer.tidy(Limits(max_traces=1)):
+        pass
+    assert rig.search("needle").indexed
+    rig.catch_up().close()
+    assert "made anew" not in caplog.text
+    assert rig.names("needle") == ["span 10"]
+    # Another store in its place is told by the ids of its spans.
+    with closing(driver().connect(str(rig.path))) as connection:
+        connection.execute("UPDATE span SET span_id = x'0000000000000099'")
+        connection.commit()
+    assert not rig.search("needle").indexed
+    rig.catch_up()
+    assert "belongs to another state" in caplog.text
+
+
 def test_an_index_deleted_while_in_use_is_noticed(rig: Rig) -> None:
     rig.apply(part(1, input="needle"))
     index = rig.catch_up()

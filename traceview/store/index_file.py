@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from traceview.store.driver import driver
 from traceview.store.fresh import NEW_FILE
+from traceview.store.part_stream import PartStream
 
 # "trcs" (https://sqlite.org/fileformat2.html, offset 68).
 APPLICATION_ID: Final = 0x74726373
@@ -21,6 +22,10 @@ VERSION: Final = 1
 # Tombstones of contentless tables came with it (https://sqlite.org/fts5.html#contentless_delete_tables).
 _LEAST_SQLITE: Final = (3, 43, 0)
 _ENDS: Final = ("", "-wal", "-shm", "-journal")
+
+# More documents than are in the index of traces that were forgotten since it was last looked for them.
+_LOOKED_AT: Final = 5_000
+_NEWEST: Final = "SELECT trace_no, spans FROM document ORDER BY document_no DESC LIMIT ?"
 
 # A row of `document` is a few spans of one trace that were committed together: `spans` has their ids, 8 bytes each;
 # `said` has digests, 8 bytes each, of what is not to be said again in this trace.
@@ -103,6 +108,24 @@ def meta_of(connection: sqlite3.Connection) -> dict[str, int]:
     `next_document`; no number is given twice, as long as the index is not `made` anew.
     """
     return dict(connection.execute("SELECT key, value FROM meta").fetchall())
+
+
+def belongs_to(connection: sqlite3.Connection, stream: PartStream) -> bool:
+    """Whether the index is one of this store, and of no later state than it is in. Raises the driver's errors.
+
+    What lies at the cursor tells. Where that was forgotten since, the spans of the newest documents do: their ids are
+    random.
+    """
+    meta = meta_of(connection)
+    cursor = meta.get("cursor", 0)
+    mark = stream.mark(cursor) if cursor else 0
+    if mark or not cursor:
+        return mark == meta.get("mark", 0)
+    if cursor >> 8 > stream.highest_block():
+        return False
+    newest = dict(connection.execute(_NEWEST, (_LOOKED_AT,)).fetchall())
+    there = stream.there(list(newest))
+    return any(stream.has_span(trace_no, newest[trace_no][:8]) for trace_no in there)
 
 
 def _files(path: Path) -> list[Path]:

@@ -36,6 +36,8 @@ _BLOCKS: Final = "SELECT block_no, data FROM payload_block WHERE block_no >= ? O
 _LAST_BLOCK: Final = "SELECT coalesce(max(block_no), 0) FROM payload_block"
 _TRACES: Final = "SELECT trace_id, trace_no FROM trace WHERE trace_id IN "
 _TRACES_BY_NO: Final = "SELECT trace_no FROM trace WHERE trace_no IN "
+_IS_THERE: Final = "SELECT 1 FROM payload_block WHERE block_no = ?"
+_SPAN: Final = "SELECT 1 FROM span WHERE trace_no = ? AND span_id = ?"
 _META: Final = "SELECT value FROM meta WHERE key = ?"
 _CHANGED: Final = (
     "SELECT count(*) FROM trace INDEXED BY trace_by_change CROSS JOIN span INDEXED BY span_by_change USING (trace_no)"
@@ -91,6 +93,14 @@ class PartStream:
         """How many traces retention has taken away so far."""
         return self._meta("forgotten")
 
+    def highest_block(self) -> int:
+        """The highest number that a block was ever given, also one that retention has freed since."""
+        return max(self.last_block(), self._meta("last_block"))
+
+    def has_span(self, trace_no: int, span_id: bytes) -> bool:
+        """Whether this span is there, in this trace."""
+        return bool(self._rows(_SPAN, (trace_no, span_id)))
+
     def last_block(self) -> int:
         """The number of the newest block, 0 where there is none."""
         return int(self._rows(_LAST_BLOCK)[0][0])
@@ -133,13 +143,13 @@ class PartStream:
             return None
 
     def mark(self, locator: int) -> int:
-        """A digest of what lies there, by which the store is known again; 0 where nothing does."""
+        """A digest of what lies there, by which the store is known again; 0 where the block is gone, else -1."""
         try:
             record = self._cache.slot(self._connection, locator)
         except driver_error() as error:
             raise explain(error, self._path) from error
         except BlockDamaged:
-            return 0
+            return -1 if self._rows(_IS_THERE, (locator >> 8,)) else 0
         return int.from_bytes(hashlib.blake2b(record, digest_size=7).digest(), "big") | 1
 
     def waiting(self, index: dict[str, int]) -> int:

@@ -21,7 +21,16 @@ from typing import Final
 
 from traceview.store.driver import driver_error
 from traceview.store.errors import StoreBusy, StoreError, explain, is_unusable
-from traceview.store.index_file import connect, index_path, is_index, is_supported, make_index, meta_of, remove_index
+from traceview.store.index_file import (
+    belongs_to,
+    connect,
+    index_path,
+    is_index,
+    is_supported,
+    make_index,
+    meta_of,
+    remove_index,
+)
 from traceview.store.part_stream import Arrival, PartStream, Stretch
 from traceview.store.span_text import texts
 from traceview.store.words import composed, folded, tokens
@@ -248,10 +257,7 @@ class TextIndex:
         """Why the file is not the index of this store; None where it is."""
         if not is_index(connection):
             return "is of another version"
-        meta = meta_of(connection)
-        cursor = meta.get("cursor", 0)
-        known = not cursor or self._source.mark(cursor) == meta.get("mark")
-        return None if known else "belongs to another state of the store"
+        return None if belongs_to(connection, self._source) else "belongs to another state of the store"
 
     def _note(self, **values: int) -> None:
         self._meta.update(values)

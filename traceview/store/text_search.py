@@ -18,7 +18,7 @@ from typing import Any, Final
 from traceview.protocol.records import SpanPart, Status, TraceSummary
 from traceview.store.driver import driver_error
 from traceview.store.errors import explain
-from traceview.store.index_file import connect, index_path, is_index, is_supported, meta_of
+from traceview.store.index_file import belongs_to, connect, index_path, is_index, is_supported, meta_of
 from traceview.store.lookups import select_in
 from traceview.store.part_stream import PartStream
 from traceview.store.reader import StoreReader
@@ -257,11 +257,9 @@ class TextSearch:
         connection = None
         try:
             connection = connect(self._path, "ro")
-            self._meta = meta_of(connection) if is_index(connection) else {}
-            # Nothing lies there where retention was quicker than the daemon.
-            known = self._stream.mark(self._meta.get("cursor", 0)) in (0, self._meta.get("mark", 0))
-            if "made" in self._meta and known:
+            if is_index(connection) and belongs_to(connection, self._stream):
                 connection.execute("PRAGMA query_only = ON")
+                self._meta = meta_of(connection)
                 return connection
         except (driver_error(), UnicodeDecodeError):
             pass
