@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,25 @@ def test_a_killed_writer_loses_nothing_that_it_applied(tmp_path):
         (verdict,) = reader._connection.execute("PRAGMA integrity_check").fetchone()
         assert verdict == "ok"
         reader.close()
+
+
+def test_what_a_killed_writer_left_is_on_the_disk_before_more_is_acknowledged(tmp_path):
+    """The batch is in the log, by a kill before its fsync: a program that sends it again is told that it is stored."""
+    left, after = tmp_path / "left.db", tmp_path / "after" / "traces.db"
+    writer = StoreWriter(left, understand, floor_bytes=0)
+    writer.apply([part(1)], session=b"s", seq=1)
+    after.parent.mkdir()
+    for end in ("", "-wal"):
+        shutil.copy(f"{left}{end}", f"{after}{end}")
+    writer.close()
+    writer = StoreWriter(after, understand, durability="power", floor_bytes=0)
+    assert writer.last_seq(b"s") == 1
+    alone = tmp_path / "alone.db"
+    shutil.copy(after, alone)  # without its log: what no fsync covered is gone
+    writer.close()
+    reader = StoreReader(alone)
+    assert [row.start_ns for row in reader.spans(T)] == [1]
+    reader.close()
 
 
 # A full disk

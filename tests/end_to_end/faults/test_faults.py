@@ -15,6 +15,7 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills and stops processes by POSIX signals")
 
 HARNESS = Path(__file__).with_name("harness.py")
+POWER_LOSS = Path(__file__).with_name("powerloss.py")
 SCENARIOS = [
     "kill-program",
     "kill-daemon",
@@ -37,6 +38,30 @@ def test_nothing_is_lost_or_there_twice(scenario: str) -> None:
     assert report["recorded"] > 0
     assert (report["lost"], report["duplicated"]) == (0, 0)
     assert done.stderr == ""
+
+
+def cut_power(*durabilities: str) -> tuple[int, list[dict[str, object]]]:
+    done = subprocess.run([sys.executable, POWER_LOSS, *durabilities], capture_output=True, text=True, timeout=110)
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert reports, done.stderr
+    if "skipped" in reports[0]:
+        pytest.skip(str(reports[0]["skipped"]))
+    return done.returncode, reports
+
+
+def test_what_is_acknowledged_survives_loss_of_power() -> None:
+    code, (power, process) = cut_power()
+    assert code == 0
+    assert power["states"] == process["states"] == 102
+    assert power["acknowledged_lost_in"] == 0
+    assert {(report["damaged"], report["torn"]) for report in (power, process)} == {(0, 0)}
+
+
+def test_a_disk_that_is_never_waited_for_would_be_noticed() -> None:
+    code, (report,) = cut_power("off")
+    assert code == 1
+    assert report["damaged"]
+    assert report["acknowledged_lost_in"]
 
 
 def test_loss_and_duplication_would_be_noticed() -> None:
