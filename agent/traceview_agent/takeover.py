@@ -38,7 +38,7 @@ class Takeover:
         self._intake, self._redaction, self._letters = intake, redaction, letters
         self._stopped = threading.Event()
         self._looked_ns: int | None = None
-        self._strangers: set[Path] = set()
+        self._told: set[Path] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, open_sessions: Iterable[bytes] = ()) -> None:
@@ -61,32 +61,46 @@ class Takeover:
                     self._send(Load([], 0, _ignore, "a program that left no spool", session, ended_ns=began))
                 missing = []
                 for dead in find_dead(self._root):
-                    self._take(dead)
+                    self._try_to_take(dead)
             except _Stopped:
                 return
             except Exception:
-                log.exception("a spool under %s can't be taken over", self._root)
+                log.exception("the spools under %s can't be looked at", self._root)
             self._looked_ns = began
             if self._stopped.wait(LOOK_SECONDS):
                 return
 
+    def _try_to_take(self, dead: DeadSpool) -> None:
+        """A fault of ours must not keep the other spools waiting; this one is tried again, and told of once."""
+        try:
+            self._take(dead)
+        except _Stopped:
+            raise
+        except Exception:
+            if dead.folder not in self._told:
+                self._told.add(dead.folder)
+                log.exception("the spool %s can't be taken over; it is tried again", dead.folder)
+
     def _take(self, dead: DeadSpool) -> None:
         """One spool into the store; deleted when all is committed."""
-        session, last_ns = dead.session, self._looked_ns or _last_touched(dead.folder)
+        session, seen_ns, last_ns = dead.session, self._looked_ns or _last_touched(dead.folder), 0
         if len(session) != 16:
-            if dead.folder not in self._strangers:
+            if dead.folder not in self._told:
                 log.warning("%s is no spool of ours and is left alone", dead.folder)
-                self._strangers.add(dead.folder)
+                self._told.add(dead.folder)
             dead.release()
             return
         taken = 0
         try:
+            for fault, shown in dead.damage():
+                self._letters.keep(_name(dead), fault, shown)
             resource = self._redaction.resource(_resource(dead))
             for parts, size in self._chunks(dead):
                 last_ns = max(last_ns, *(_latest(part) for part in parts))
                 taken += len(parts)
                 self._send(Load(parts, size, _ignore, _name(dead), session, resource=resource, receiver="spool"))
-            ended = min(last_ns, time.time_ns())
+            # Its own times come first: the machine's clock may have been set back since.
+            ended = max(last_ns, min(seen_ns, time.time_ns()))
             self._send(
                 Load([], 0, _ignore, _name(dead), session, dropped=dead.dropped(), receiver="spool", ended_ns=ended)
             )

@@ -9,6 +9,7 @@ from typing import Final
 
 from traceview.protocol.sampling import SampledOut
 from traceview.store import Limits, Sampling, StoreError, StoreWriter
+from traceview_agent.age_clock import AgeClock
 from traceview_agent.quiet import Quiet
 from traceview_agent.sampling import Policy
 
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 NO_LIMITS: Final = Limits()
 _FIRST_S: Final = 1.0
 _LOOK_EVERY_S: Final = 60.0
+_NOTE_EVERY_NS: Final = 600 * 10**9
 # A slice takes some 20 ms: spans that come in meanwhile wait no longer, and get four fifths of the time. Sampling alone
 # can wait: nine tenths. While no spans wait, the rest is for the other threads.
 _REST_PER_WORK: Final = 4.0
@@ -39,6 +41,8 @@ class Upkeep:
         self._rested = self._due
         self._told: str | None = None
         self.sampled_out: tuple[SampledOut, ...] = ()
+        self._clock = AgeClock()
+        self._believed_ns: int | None = None
 
     @property
     def seconds_left(self) -> float | None:
@@ -93,6 +97,20 @@ class Upkeep:
             self.noticed(store)
             sampling = Sampling(self._policy.judge, self._settled.look(), self._overdue.look())
         try:
-            return store.tidy(self._limits, sampling)
+            return store.tidy(self._limits, sampling, now_ns=self._now_ns(store))
         finally:
             self.sampled_out = store.sampled_out()
+
+    def _now_ns(self, writer: StoreWriter) -> int | None:
+        """The time to count ages by; None where none are counted."""
+        if self._limits.max_age_ns is None:
+            return None
+        if self._believed_ns is None:
+            self._believed_ns = writer.last_believed_ns() or 0
+            if self._believed_ns:
+                self._clock.go_on_from(self._believed_ns, self._limits.max_age_ns)
+        now_ns = self._clock.now_ns()
+        if now_ns > self._believed_ns + _NOTE_EVERY_NS:
+            writer.believe(now_ns)
+            self._believed_ns = now_ns
+        return now_ns

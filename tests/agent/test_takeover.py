@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import msgspec
 import pytest
 
 from traceview.conventions import facts
+from traceview.protocol.dead_spool import DeadSpool
 from traceview.protocol.places import find_places
 from traceview.protocol.records import SpanRow, Status, TraceSummary
 from traceview.protocol.spool import Spool
@@ -158,3 +161,97 @@ def test_damage_costs_only_what_is_damaged(home: Path, start_daemon: Start, unti
     until(is_interrupted)
     assert (home / "rejected.jsonl").read_text().count("not a span record") == 2
     until(lambda: [path.name for path in find_places().spool.iterdir()] == ["stray"])
+
+
+def left_by(name: bytes, records: int) -> Path:
+    """The folder of a spool with so many spans, and a root to tell it by; its process is gone."""
+    folder = find_places().spool / (name * 16).hex()
+    spool = Spool(folder)
+    for number in range(records):
+        spool.append(msgspec.msgpack.encode(build_trace("a", trace=f"{name.decode()}{number}").parts[0]))
+    spool.close()
+    return folder
+
+
+def kept_names() -> set[str]:
+    if not find_places().store.exists():
+        return set()
+    reader = StoreReader(find_places().store)
+    try:
+        return {trace.name for trace in reader.traces()}
+    finally:
+        reader.close()
+
+
+HEADER_WORDS = {"tail": 8, "acked": 16, "dropped": 24}
+
+
+@pytest.mark.expects_log
+@pytest.mark.parametrize("word", HEADER_WORDS)
+def test_a_damaged_header_is_told_and_costs_the_others_nothing(
+    home: Path, start_daemon: Start, until: Until, word: str
+) -> None:
+    (segment,) = left_by(b"a", 3).glob("*.seg")
+    left_by(b"b", 3)
+    with segment.open("r+b") as file:
+        file.seek(HEADER_WORDS[word] + 7)
+        file.write(b"\x7f")  # the highest byte: farther than any file reaches
+    start_daemon()
+    until(lambda: kept_names() >= {"b0", "b1", "b2"})
+    until(lambda: not list(find_places().spool.iterdir()))
+    letters = (home / "rejected.jsonl").read_text()
+    assert segment.name in letters
+    assert ("cut short" if word == "tail" else "damaged header") in letters
+
+
+@pytest.mark.expects_log
+def test_a_segment_that_is_cut_gives_what_is_left_and_is_told(home: Path, start_daemon: Start, until: Until) -> None:
+    (segment,) = left_by(b"a", 40).glob("*.seg")
+    whole = Spool(find_places().spool / "measured")
+    whole.append(msgspec.msgpack.encode(build_trace("a", trace="a0").parts[0]))
+    os.truncate(segment, 64 + whole.written)  # at the end of a record: nothing but the header knows of more
+    shutil.rmtree(whole.folder)
+    whole.close()
+    start_daemon()
+    until(lambda: kept_names() == {"a0"})
+    assert "cut short" in (home / "rejected.jsonl").read_text()
+
+
+@pytest.mark.expects_log
+def test_a_spool_that_fails_does_not_hold_up_the_others(
+    start_daemon: Start, until: Until, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("traceview_agent.takeover.LOOK_SECONDS", 0.01)
+    bad = left_by(b"a", 1)
+    left_by(b"b", 1)
+    true_bodies = DeadSpool.bodies
+
+    def bodies(dead: DeadSpool) -> Iterator[bytes]:
+        if dead.folder == bad:
+            raise ZeroDivisionError
+        return true_bodies(dead)
+
+    monkeypatch.setattr(DeadSpool, "bodies", bodies)
+    start_daemon()
+    until(lambda: kept_names() == {"b0"})
+    assert bad.exists()
+    monkeypatch.setattr(DeadSpool, "bodies", true_bodies)
+    until(lambda: kept_names() == {"a0", "b0"})
+    assert [record.levelname for record in caplog.records if "can't be taken over" in record.message] == ["ERROR"]
+
+
+def test_spans_of_a_program_do_not_end_before_they_began_where_the_clock_was_set_back(
+    start_daemon: Start, until: Until
+) -> None:
+    spool = Spool(find_places().spool / (b"s" * 16).hex())
+    start_ns = time.time_ns() + 3600 * 10**9
+    run = build_trace("run~ > (done, open~)", start_ns=start_ns)
+    for part in run.parts:
+        spool.append(msgspec.msgpack.encode(part))
+    spool.close()
+    start_daemon()
+    until(is_interrupted)
+    found = stored()
+    assert found is not None
+    latest = max(part.end_ns or part.start_ns or 0 for part in run.parts)
+    assert {row.end_ns for row in found[1] if row.status is Status.INTERRUPTED} == {latest}

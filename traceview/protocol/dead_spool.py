@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from traceview.protocol.spool import HEADER, MAGIC, VERSION, hold_lock
+from traceview.protocol.wire import MAX_DROPPED
 
 _MAKING_SECONDS: Final = 60.0
+_SHOWN_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +43,23 @@ class DeadSpool:
 
     def dropped(self) -> int:
         """How many spans the program knew to be lost."""
-        return max((header[5] for header in map(_read_header, self._segments()) if header), default=0)
+        return max((segment.dropped for segment in map(_read_header, self._segments())), default=0)
+
+    def damage(self) -> Iterator[tuple[str, bytes]]:
+        """What is wrong with its segments: in words, and how the segment begins."""
+        for path in self._segments():
+            problem = _read_header(path).problem
+            if problem:
+                with contextlib.suppress(OSError), path.open("rb") as file:
+                    yield f"{path.name} {problem}", file.read(_SHOWN_BYTES)
 
     def bodies(self) -> Iterator[bytes]:
-        """Records that were not acknowledged, oldest first, a segment at a time. A damaged segment gives nothing."""
+        """Records that were not acknowledged, oldest first, a segment at a time; of a damaged one what is left."""
         for path in self._segments():
-            header = _read_header(path)
-            if header is None:
-                continue
-            _, _, size, tail, acked, _, _ = header
+            segment = _read_header(path)
             with contextlib.suppress(OSError), path.open("rb") as file:
-                file.seek(size + acked)
-                body = file.read(tail - acked)
+                file.seek(segment.start)
+                body = file.read(segment.end - segment.start)
                 if body:
                     yield body
 
@@ -95,13 +102,27 @@ def _is_old(folder: Path) -> bool:
         return False
 
 
-def _read_header(path: Path) -> tuple[bytes, int, int, int, int, int, int] | None:
-    """A segment's header: magic, version, size, tail, acked, dropped, base; None where it is none of ours."""
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """What a segment's header says: where in the file the records lie, and spans lost; `problem` if that can't be."""
+
+    start: int = 0
+    end: int = 0
+    dropped: int = 0
+    problem: str = ""
+
+
+def _read_header(path: Path) -> _Segment:
     try:
         with path.open("rb") as file:
-            magic, version, size, tail, acked, dropped, base = HEADER.unpack(file.read(HEADER.size))
-    except (OSError, struct.error):
-        return None
-    if magic != MAGIC or version != VERSION or acked > tail:
-        return None
-    return magic, version, size, tail, acked, dropped, base
+            magic, version, size, tail, acked, dropped, _ = HEADER.unpack(file.read(HEADER.size))
+            there = os.fstat(file.fileno()).st_size
+    except OSError:
+        return _Segment()
+    except struct.error:
+        return _Segment(problem="has no whole header")
+    if magic != MAGIC or version != VERSION or size < HEADER.size or acked > tail or dropped > MAX_DROPPED:
+        return _Segment(problem="has a damaged header: its records are lost")
+    if size + tail > there:
+        return _Segment(min(size + acked, there), there, dropped, "is cut short: its last records are lost")
+    return _Segment(size + acked, size + tail, dropped)

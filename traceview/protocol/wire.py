@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -25,6 +25,9 @@ from traceview.protocol.records import SpanPart
 VERSION: Final = 1
 MAX_FRAME_BYTES: Final = 256 * 1024 * 1024
 MAX_FRAMES: Final = 3  # identity (added by ROUTER), header, body
+# No program loses more between two batches; sums of it, and numbers of batches, fit into the store's 64 bits.
+MAX_DROPPED: Final = 2**32 - 1
+_MAX_SEQ: Final = 2**62
 
 _LENGTH: Final = struct.Struct(">I")
 
@@ -41,9 +44,9 @@ class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
     """The body frame holds `count` records. `dropped` counts spans lost in the program since the last batch."""
 
     session: bytes
-    seq: int
-    count: int
-    dropped: int = 0
+    seq: Annotated[int, msgspec.Meta(le=_MAX_SEQ)]
+    count: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)]
+    dropped: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)] = 0
 
 
 class Ack(msgspec.Struct, frozen=True, tag="ack"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from typing import Any, Final
 
@@ -33,7 +32,7 @@ class Ending(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
 
 
-def judge(error: BaseException) -> Ending:
+def judge(error: BaseException, now_ns: int) -> Ending:
     """The ending of a span that this exception leaves.
 
     Cancelled tasks, closed generators, exhausted iterators and exits with code 0 are no errors: the attribute
@@ -42,7 +41,7 @@ def judge(error: BaseException) -> Ending:
     word = _word_of_no_error(error)
     if word is not None:
         return Ending(Status.OK, attributes={ENDED_BY: word})
-    return Ending(Status.ERROR, message_of(error), events=(exception_event(error, escaped=True),))
+    return Ending(Status.ERROR, message_of(error), events=(exception_event(error, now_ns, escaped=True),))
 
 
 def message_of(error: BaseException) -> str:
@@ -51,7 +50,9 @@ def message_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def exception_event(error: BaseException, *, escaped: bool, attributes: dict[str, Any] | None = None) -> Event:
+def exception_event(
+    error: BaseException, now_ns: int, *, escaped: bool, attributes: dict[str, Any] | None = None
+) -> Event:
     """The event of an exception (https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/)."""
     kind = type(error)
     said = {
@@ -62,7 +63,7 @@ def exception_event(error: BaseException, *, escaped: bool, attributes: dict[str
         "exception.stacktrace": _stacktrace(error),
         "exception.escaped": escaped,
     }
-    return Event(time.time_ns(), EXCEPTION_EVENT, said | (attributes or {}))
+    return Event(now_ns, EXCEPTION_EVENT, said | (attributes or {}))
 
 
 def _word_of_no_error(error: BaseException) -> str | None:

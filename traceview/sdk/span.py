@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from random import Random
-from time import time_ns
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
+from traceview.protocol.clock import anchor_ns, steady_ns
 from traceview.protocol.records import (
     CANDIDATE_EVENT,
     EVALUATION_EVENT,
@@ -46,6 +46,7 @@ class Span:
     """
 
     __slots__ = (
+        "_anchor",
         "_details",
         "_ended",
         "_left_out",
@@ -79,6 +80,8 @@ class Span:
         # Left out: head sampling records nothing of its trace. Silent: nothing of this span.
         self._ended = self._lost = self._silent = self._left_out = False
         self._skip_to: tuple[Span | None] | None = None
+        # The trace's, or its own where that began elsewhere.
+        self._anchor: int | None = None
 
     def __repr__(self) -> str:
         return f"<Span {self.name!r} {self.trace_id.hex()}/{self.span_id.hex()}>"
@@ -102,11 +105,13 @@ class Span:
         if self._left_out:
             self._silent = True
             return
+        self._anchor = anchor_ns() if parent is None or parent._anchor is None else parent._anchor
+        now_ns = steady_ns() + self._anchor
         if kind is not None and kind not in KIND_SET:
             kind, attributes = odd_kind(kind, attributes)
         said = attributes if type(attributes) is dict else as_dict(attributes)
         record = writing.opening(
-            self.trace_id, self.span_id, self.parent_id, self.name, kind, time_ns(), said, value, trace
+            self.trace_id, self.span_id, self.parent_id, self.name, kind, now_ns, said, value, trace
         )
         if not recorder.keep(record):
             # What came later would be a span without a name.
@@ -139,9 +144,7 @@ class Span:
             return
         self._ended = True
         try:
-            if self._details is not None:
-                self.start()
-            self._put(writing.closing(self.trace_id, self.span_id, time_ns(), self._status or Status.OK))
+            self._put(writing.closing(self.trace_id, self.span_id, self._now_ns(), self._status or Status.OK))
         except Exception as error:
             report("Span.end", error)
 
@@ -217,7 +220,7 @@ class Span:
     @guarded
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Something that happened now."""
-        self._write(events=(Event(time_ns(), text(name), as_dict(attributes)),))
+        self._add_now(text(name), as_dict(attributes))
 
     @guarded
     def add_link(self, target: Span | Mapping[str, str], attributes: Mapping[str, Any] | None = None) -> None:
@@ -271,7 +274,7 @@ class Span:
         """The span failed: by an exception, which is recorded, or for a reason in words."""
         self._status = Status.ERROR
         if isinstance(error, BaseException):
-            event = exception_event(error, escaped=False)
+            event = exception_event(error, self._now_ns(), escaped=False)
             self._write(status=Status.ERROR, status_message=message_of(error), events=(event,))
         else:
             self._write(status=Status.ERROR, status_message=text(error))
@@ -279,7 +282,7 @@ class Span:
     @guarded
     def record_exception(self, error: BaseException, attributes: Mapping[str, Any] | None = None) -> None:
         """An exception that was met and dealt with: an event; the status stays."""
-        self._write(events=(exception_event(error, escaped=False, attributes=as_dict(attributes)),))
+        self._write(events=(exception_event(error, self._now_ns(), escaped=False, attributes=as_dict(attributes)),))
 
     @guarded
     def update_trace(
@@ -297,6 +300,11 @@ class Span:
 
     # Writing
 
+    def _now_ns(self) -> int:
+        if self._details is not None:
+            self.start()
+        return steady_ns() + (anchor_ns() if self._anchor is None else self._anchor)
+
     def _write(self, **said: Any) -> None:
         if self._details is not None:
             self.start()
@@ -308,8 +316,10 @@ class Span:
             self._note_loss()
 
     def _write_event(self, event: str, **said: Any) -> None:
-        attributes = {key: value for key, value in said.items() if value is not None}
-        self._write(events=(Event(time_ns(), event, attributes),))
+        self._add_now(event, {key: value for key, value in said.items() if value is not None})
+
+    def _add_now(self, event: str, attributes: dict[str, Any]) -> None:
+        self._write(events=(Event(self._now_ns(), event, attributes),))
 
     def _leave(self) -> None:
         """Makes the span that was current before current again."""
@@ -329,11 +339,12 @@ class Span:
         if self._ended:
             return
         self._ended = True
-        ending = judge(error)
+        now_ns = self._now_ns()
+        ending = judge(error, now_ns)
         if ending.status is Status.ERROR:
             self._status = Status.ERROR
         self._write(
-            end_ns=time_ns(),
+            end_ns=now_ns,
             status=self._status or ending.status,
             status_message=ending.message,
             attributes=ending.attributes,

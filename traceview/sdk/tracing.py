@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import time_ns
 from typing import Any
 
-from traceview.protocol.records import LOG_EVENT, STATE_EVENT, Event
+from traceview.protocol.records import LOG_EVENT, STATE_EVENT
 from traceview.sdk import recorder
 from traceview.sdk.given import trace_info
 from traceview.sdk.guard import guarded, report
@@ -99,11 +98,10 @@ def flush(timeout: float = 5.0) -> bool:
 
 
 def _add_event(name: str, event: str, attributes: dict[str, Any]) -> None:
-    now = Event(time_ns(), event, attributes)
     here = current.get() or inherited_parent
     if here is not None:
-        here._write(events=(now,))
+        here._add_now(event, attributes)
         return
     # Nothing is open: what is said is kept all the same, in a trace of one moment.
     with Span(name) as alone:
-        alone._write(events=(now,))
+        alone._add_now(event, attributes)

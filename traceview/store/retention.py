@@ -5,7 +5,7 @@ holds may belong to several traces. Each part in it names its span, each piece o
 is freed exactly when no span refers to any of its parts, and no trace to its pieces, any more. What is begun is noted
 in `meta` and goes on after any end of the process: `forgetting` has the trace's number, a key `doubt:N` each block to
 look at; `forgotten` counts traces, `last_trace` and `last_block` keep numbers from being given again (readers may still
-know the old ones).
+know the old ones); `believed_ns` is the last time by which ages were counted.
 """
 
 from __future__ import annotations
@@ -234,6 +234,7 @@ def noted(connection: sqlite3.Connection, key: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-def note(connection: sqlite3.Connection, key: str, value: int) -> None:
-    """Has `meta` say this under the key."""
+def note(connection: sqlite3.Connection, key: str, value: int) -> int:
+    """Has `meta` say this under the key, and returns it."""
     connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+    return value

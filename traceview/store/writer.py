@@ -20,7 +20,7 @@ from traceview.store.errors import StoreError, explain, is_environment, is_full,
 from traceview.store.judging import Judging, Sampling, pin, sampled_out, stop_judging
 from traceview.store.opening import Durability, Journal, open_writable, set_quota
 from traceview.store.pieces import Pieces
-from traceview.store.retention import Forgetting, Limits, noted
+from traceview.store.retention import Forgetting, Limits, note, noted
 from traceview.store.sources import SourceState, find_source, new_source
 from traceview.store.space import DiskSpace
 
@@ -141,6 +141,17 @@ class StoreWriter:
             " (SELECT 1 FROM span WHERE span.source_no = source.source_no AND end_ns IS NULL)"
         )
         return self._ask(lambda connection: [row[0] for row in connection.execute(sql).fetchall()])
+
+    def last_believed_ns(self) -> int | None:
+        """The last time that `believe` was told, in ns since 1970; None if it never was."""
+        try:
+            return noted(self._open(), "believed_ns") or None
+        except driver_error() as error:
+            raise explain(error, self._path) from error
+
+    def believe(self, now_ns: int) -> None:
+        """Keeps, for whoever opens the store next, that it is so late at least: clocks may be wrong."""
+        self._transact(lambda: note(self._open(), "believed_ns", now_ns))
 
     def close(self) -> None:
         """Closes the file; safe twice."""

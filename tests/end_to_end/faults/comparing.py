@@ -106,6 +106,8 @@ def _read(store: Path, names: set[str], tally: Tally) -> dict[str, _Found]:
             told = Counter(event.span_id for event in reader.events(trace.trace_id))
             for row in rows:
                 span = _Found(row, payloads[row.span_id], Counter(_marks(payloads[row.span_id])))
+                if row.end_ns is not None and row.end_ns < row.start_ns:
+                    tally.blame(f"{row.name} ends {row.start_ns - row.end_ns} ns before it starts")
                 for fault in _twice(span, told[row.span_id], found):
                     tally.duplicated += 1
                     tally.blame(f"{row.name}: {fault}")

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from strain import Absent
+
 # The daemon leaves 64 MiB of a disk to others; the rest must hold what all rounds record.
 _DISK_MIB: Final = 256
 _PIECE: Final = 1024 * 1024
-
-
-class NoDisk(Exception):
-    """No disk can be mounted here; the message says why."""
 
 
 class SmallDisk:
@@ -39,14 +37,14 @@ class SmallDisk:
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[SmallDisk]:
-    """Mounts a disk at `folder` and takes it away again. Raises NoDisk."""
+    """Mounts a disk at `folder` and takes it away again. Raises Absent."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        raise NoDisk("only root on Linux may mount a tmpfs")
+        raise Absent("only root on Linux may mount a tmpfs")
     folder.mkdir()
     options = f"size={_DISK_MIB}m,mode=0700"
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "traceview", folder], capture_output=True, text=True)
     if done.returncode != 0:
-        raise NoDisk(f"no tmpfs can be mounted: {done.stderr.strip()}")
+        raise Absent(f"no tmpfs can be mounted: {done.stderr.strip()}")
     try:
         yield SmallDisk(folder)
     finally:

@@ -19,9 +19,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from comparing import Tally
-from disk import NoDisk, small_disk
+from disk import small_disk
 from garbage import Thrower
-from rig import Fault, Rig, until
+from rig import Rig
+from strain import Absent
+from strained import clock_jumps, disk_errors, slow_disk
+from waiting import Fault, until
 
 _LONGEST_RUN = 0.3
 # Takeover begins with the daemon, which is half a second or so after its process.
@@ -127,19 +130,14 @@ def disk_full(rig: Rig, rounds: int) -> None:
         until(program.has_noted, "the program records")
         rig.let_it_run(_LONGEST_RUN)
         disk.fill()
-        until(lambda: _says_full(rig), "the daemon says that its disk is full")
+        until(rig.problem, "the daemon says that its disk is full")
         rig.let_it_run(_LONGEST_RUN)
         if number % 2:
             program.kill()
         disk.free()
-        until(lambda: not _says_full(rig), "the daemon goes on by itself")
+        until(lambda: not rig.problem(), "the daemon goes on by itself")
         if number % 2 == 0:
             program.finish()
-
-
-def _says_full(rig: Rig) -> bool:
-    status = rig.status()
-    return status is not None and status.problem is not None
 
 
 def control(rig: Rig, rounds: int) -> None:
@@ -177,6 +175,9 @@ SCENARIOS = {
     "many-programs": Scenario(many_programs, 20, 200, at_once=200),
     "garbage": Scenario(garbage, 60, 2_000, at_once=500),
     "disk-full": Scenario(disk_full, 2, 20, at_once=5),
+    "disk-slow": Scenario(slow_disk, 1, 10, at_once=5),
+    "disk-errors": Scenario(disk_errors, 2, 100),
+    "clock-jumps": Scenario(clock_jumps, 2, 100),
 }
 # Must fail, and is played only when named.
 CONTROL = {"control": Scenario(control, 1, 1, keep=False)}
@@ -191,7 +192,7 @@ def play(name: str, *, long: bool, seed: str) -> bool:
     try:
         for first in range(0, rounds, scenario.at_once):
             tally.add(_play_some(scenario, min(scenario.at_once, rounds - first), f"{seed}/{name}/{first}"))
-    except NoDisk as reason:
+    except Absent as reason:
         print(json.dumps(report | {"skipped": str(reason)}), flush=True)
         return True
     report |= {"recorded": tally.recorded, "stored": tally.stored, "lost": tally.lost, "duplicated": tally.duplicated}

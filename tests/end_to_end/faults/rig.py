@@ -10,34 +10,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from comparing import Tally, compare
+from waiting import Fault, until
 
 from traceview.protocol import control
 from traceview.protocol.control import AgentError, AgentStatus
 from traceview.protocol.places import find_places
 
 _PROGRAM: Final = Path(__file__).with_name("program.py")
-_DEADLINE: Final = 90.0
-_POLL: Final = 0.01
 ENDLESS: Final = 10**9
-
-
-class Fault(Exception):
-    """Something that must not happen did, apart from loss and duplication; the message says what."""
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = _DEADLINE) -> None:
-    """Waits for the condition; raises Fault, saying what did not come true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise Fault(f"after {seconds:g} s still not: {what}")
-        time.sleep(_POLL)
 
 
 class Program:
@@ -75,18 +61,18 @@ class Rig:
         self.seed = seed
         self.random = random.Random(seed)
         self.home = Path(tempfile.mkdtemp(prefix="tv-"))
-        self._env = {name: value for name, value in os.environ.items() if not name.startswith("TRACEVIEW_")}
-        self._env |= {"TRACEVIEW_HOME": str(self.home), "TRACEVIEW_OTLP_PORT": "0"}
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("TRACEVIEW_")}
+        self.environment |= {"TRACEVIEW_HOME": str(self.home), "TRACEVIEW_OTLP_PORT": "0"}
         self._programs: list[Program] = []
         self.daemon: subprocess.Popen[bytes] | None = None
-        self.places = find_places(self._env)
+        self.places = find_places(self.environment)
         # What a scenario needs for as long as there is anything to compare.
         self.borrowed = contextlib.ExitStack()
 
     def put_store(self, path: Path) -> None:
         """Keeps the store elsewhere; before anything is started."""
-        self._env["TRACEVIEW_STORE"] = str(path)
-        self.places = find_places(self._env)
+        self.environment["TRACEVIEW_STORE"] = str(path)
+        self.places = find_places(self.environment)
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +95,7 @@ class Rig:
             with (self.home / "daemon.log").open("ab") as log:
                 self.daemon = subprocess.Popen(
                     [sys.executable, "-P", "-m", "traceview_agent", "run"],
-                    env=self._env,
+                    env=self.environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -125,6 +111,26 @@ class Rig:
             return control.status(self.places)
         except AgentError:
             return None
+
+    def problem(self) -> str | None:
+        """Why the daemon can't write its store, as it says."""
+        status = self.status()
+        return None if status is None else status.problem
+
+    def daemon_pid(self) -> int:
+        """Whom to trouble; raises Fault where none runs."""
+        if self.daemon is None:
+            raise Fault("no daemon runs")
+        return self.daemon.pid
+
+    def metrics(self) -> dict[str, float]:
+        """The daemon's metrics that have no labels, by name."""
+        status = self.status()
+        assert status is not None
+        address = next(receiver.address for receiver in status.receivers if receiver.name == "otlp-http").split(" ")[0]
+        with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+            lines = [line.split(" ") for line in answer.read().decode().splitlines() if not line.startswith("#")]
+        return {line[0]: float(line[1]) for line in lines if "{" not in line[0]}
 
     def kill_daemon(self) -> None:
         """SIGKILL."""
@@ -151,7 +157,7 @@ class Rig:
         command = [sys.executable, str(_PROGRAM), name, str(notes), f"{self.seed}/{name}", str(most)]
         with (self.home / "programs.log").open("ab") as log:
             process = subprocess.Popen(
-                command, env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
+                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
             )
         self._programs.append(Program(name, notes, process))
         return self._programs[-1]

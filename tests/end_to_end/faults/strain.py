@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import mmap
 import os
 import shutil
+import struct
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from waiting import until
+
 _ATTACHED_IN: Final = 20.0
+_WAITS: Final = "futex,clock_nanosleep,nanosleep,timerfd_settime,timer_settime"
+_OFFSET: Final = struct.Struct("@q")
 
 
 class Absent(Exception):
@@ -34,8 +42,14 @@ def strace() -> str:
 def injected(pid: int, store: Path, fault: str, *calls: str) -> Iterator[None]:
     """While inside, these system calls of the process on the store's files meet a fault (strace's `-e inject`)."""
     paths = [option for end in ("", "-wal") for option in ("-P", f"{store}{end}")]
-    command = [strace(), "-f", "-qq", "-o", os.devnull, *paths, "-e", f"inject={','.join(calls)}:{fault}"]
-    tracer = subprocess.Popen([*command, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
+    with _tracing(pid, ["-o", os.devnull, *paths, "-e", f"inject={','.join(calls)}:{fault}"]):
+        yield
+
+
+@contextlib.contextmanager
+def _tracing(pid: int, options: list[str]) -> Iterator[None]:
+    command = [strace(), "-f", "-qq", *options, "-p", str(pid)]
+    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         _wait_attached(tracer, pid)
         yield
@@ -45,8 +59,6 @@ def injected(pid: int, store: Path, fault: str, *calls: str) -> Iterator[None]:
 
 
 def _wait_attached(tracer: subprocess.Popen[str], pid: int) -> None:
-    from rig import until
-
     def attached() -> bool:
         if tracer.poll() is not None:
             raise Absent(f"strace can't attach to the daemon: {tracer.communicate()[1].strip()}")
@@ -57,27 +69,23 @@ def _wait_attached(tracer: subprocess.Popen[str], pid: int) -> None:
 
 
 class Clock:
-    """A wall clock that can be set while processes run by it; their monotonic clocks go on, as the system's do.
+    """A wall clock that can be set while processes run by it, once they are started with this `environment`."""
 
-    Raises Absent without libfaketime.
-    """
-
-    def __init__(self, setting: Path) -> None:
-        found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-        if not found:
-            raise Absent("libfaketime is not installed (Debian: apt-get install faketime)")
-        self._setting = setting
-        self.set(0)
-        self.environment = {
-            "LD_PRELOAD": str(found[0]),
-            "FAKETIME_TIMESTAMP_FILE": str(setting),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DONT_RESET": "1",
-        }
+    def __init__(self, file: Path) -> None:
+        file.write_bytes(bytes(_OFFSET.size))
+        with file.open("r+b") as opened:
+            self._offset = mmap.mmap(opened.fileno(), _OFFSET.size)
+        self.environment = {"FAULTS_CLOCK": str(file), "PYTHONPATH": str(Path(__file__).with_name("clock"))}
 
     def set(self, seconds: int) -> None:
-        """Makes the clock differ from the true one by so much."""
-        beside = self._setting.with_name(self._setting.name + ".new")
-        beside.write_text(f"{seconds:+d}\n")
-        os.replace(beside, self._setting)
+        """Makes it differ from the true one by so much."""
+        _OFFSET.pack_into(self._offset, 0, seconds * 10**9)
+
+
+def waits_by_wall_clock(pid: int, seconds: float) -> list[str]:
+    """The waits of a process that end by the wall clock, among all that it begins in this time. Raises Absent."""
+    with tempfile.NamedTemporaryFile("r", prefix="tv-", suffix=".strace") as log:
+        with _tracing(pid, ["-o", log.name, "-e", f"trace={_WAITS}"]):
+            time.sleep(seconds)
+        # Without a time limit (NULL), the clock that a wait names means nothing.
+        return [line for line in log if "CLOCK_REALTIME" in line and "NULL, FUTEX_BITSET" not in line]

@@ -25,6 +25,9 @@ SCENARIOS = [
     "many-programs",
     "garbage",
     "disk-full",
+    "disk-slow",
+    "disk-errors",
+    "clock-jumps",
 ]
 
 
