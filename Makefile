@@ -23,7 +23,11 @@ bench: $(READY)
 	@for bench in tests/bench/*.py; do echo "== $$bench"; QT_QPA_PLATFORM=offscreen $(BIN)/python $$bench || exit 1; done
 
 faults: $(READY)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || true
 	@$(BIN)/python tests/end_to_end/faults/harness.py --long $(ARGS)
+	@$(BIN)/python tests/end_to_end/faults/powerloss.py --long
+	@$(BIN)/python tests/end_to_end/faults/fuzzing.py
 
 screenshots: $(READY)
 	@QT_QPA_PLATFORM=offscreen $(BIN)/python packaging/take_screenshots.py

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from comparing import Tally
 from disk import small_disk
 from garbage import Thrower
+from migrating import kill_migration
 from rig import Rig
 from strain import Absent
 from strained import clock_jumps, disk_errors, slow_disk
@@ -171,6 +172,7 @@ SCENARIOS = {
     "kill-daemon": Scenario(kill_daemon, 3, 200),
     "kill-both": Scenario(kill_both, 3, 200),
     "kill-takeover": Scenario(kill_takeover, 2, 200),
+    "kill-migration": Scenario(kill_migration, 3, 200, at_once=200),
     "restart-daemon": Scenario(restart_daemon, 2, 100),
     "many-programs": Scenario(many_programs, 20, 200, at_once=200),
     "garbage": Scenario(garbage, 60, 2_000, at_once=500),

@@ -21,6 +21,7 @@ SCENARIOS = [
     "kill-daemon",
     "kill-both",
     "kill-takeover",
+    "kill-migration",
     "restart-daemon",
     "many-programs",
     "garbage",
@@ -79,3 +80,18 @@ def test_loss_and_duplication_would_be_noticed() -> None:
 def test_every_scenario_is_played_here() -> None:
     done = subprocess.run([sys.executable, HARNESS, "--list"], capture_output=True, text=True, check=True)
     assert done.stdout.split() == SCENARIOS
+
+
+def test_what_the_fuzzer_begins_with_is_read_by_its_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis plays the short form, target by target, in the tests of the packages."""
+    monkeypatch.syspath_prepend(str(HARNESS.parent))
+    import fuzzing
+
+    monkeypatch.setattr(fuzzing, "_scratch", tmp_path)
+    seeds = fuzzing._seeds()
+    assert set(seeds) == set(fuzzing.TARGETS)
+    for name, inputs in seeds.items():
+        assert inputs
+        for data in inputs:
+            for length in (len(data), len(data) // 2, 0):
+                fuzzing.TARGETS[name](data[:length])
