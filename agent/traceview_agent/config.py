@@ -129,7 +129,8 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0, le=100_000)] | None,
         Meta(
             title="a number of days above 0, at most 100000",
-            description="Forget traces whose last sign of life is older. Without it, none for its age.",
+            description="Forget traces whose last sign of life is older. Without it, none for its age. "
+            "A clock that leaps ahead is believed after an hour.",
         ),
     ] = None
     max_bytes: Annotated[

@@ -106,7 +106,7 @@ class Upkeep:
         if self._limits.max_age_ns is None:
             return None
         if self._believed_ns is None:
-            self._believed_ns = writer.last_believed_ns() or 0
+            self._believed_ns = writer.last_believed_ns()
             if self._believed_ns:
                 self._clock.go_on_from(self._believed_ns, self._limits.max_age_ns)
         now_ns = self._clock.now_ns()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from traceview.protocol.dead_spool import DeadSpool, find_dead
 from traceview.protocol.spool import Spool, hold_lock
-from traceview.protocol.wire import split_records
+from traceview.protocol.wire import WireError, split_records
 
 NAME = "0123456789abcdef" * 2
 
@@ -257,3 +258,28 @@ def test_a_killed_process_leaves_every_record_it_appended(tmp_path: Path, after:
     assert found == [b"%d" % n for n in range(len(found))]
     assert len(found) >= said
     dead.remove()
+
+
+@given(st.integers(0, 64 + 59 * 9), st.integers(0, 255), st.integers(0, 64 + 60 * 9))
+def test_whatever_happens_to_a_segment_what_lies_before_it_is_read(place: int, value: int, length: int) -> None:
+    import tempfile
+
+    records = [b"%05d" % number for number in range(60)]
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Spool(Path(folder) / NAME, segment=4096)
+        assert all(spool.append(record) for record in records)
+        spool.close()
+        (segment,) = spool.folder.glob("*.seg")
+        true = segment.read_bytes()
+        segment.write_bytes((true[:place] + bytes([value]) + true[place + 1 :])[:length])
+        dead = DeadSpool(spool.folder, -1)
+        found: list[bytes] = []
+        with contextlib.suppress(WireError):
+            for body in dead.bodies():
+                for record in split_records(body):
+                    found.append(bytes(record))
+        whole = max(0, min(place, length) - 64) // 9
+        told = list(dead.damage())
+        assert told or place < 64 or found[:whole] == records[:whole]
+        assert told or length >= 64 + 60 * 9 or not length or place < 64
+        assert dead.dropped() <= 2**32 - 1

@@ -142,12 +142,9 @@ class StoreWriter:
         )
         return self._ask(lambda connection: [row[0] for row in connection.execute(sql).fetchall()])
 
-    def last_believed_ns(self) -> int | None:
-        """The last time that `believe` was told, in ns since 1970; None if it never was."""
-        try:
-            return noted(self._open(), "believed_ns") or None
-        except driver_error() as error:
-            raise explain(error, self._path) from error
+    def last_believed_ns(self) -> int:
+        """The last time that `believe` was told, in ns since 1970; 0 if it never was."""
+        return self._transact(lambda: noted(self._open(), "believed_ns"))
 
     def believe(self, now_ns: int) -> None:
         """Keeps, for whoever opens the store next, that it is so late at least: clocks may be wrong."""
