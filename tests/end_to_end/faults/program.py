@@ -8,6 +8,7 @@ Between bursts of spans it pauses for some milliseconds, as an agent does.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import random
 import signal
@@ -74,6 +75,8 @@ class Recording:
 
 def main(name: str, notes: Path, seed: str, most: int) -> None:
     """Runs the threads to their end."""
+    # Into programs.log: otherwise nobody sees what goes wrong in the SDK.
+    logging.basicConfig(format="%(process)d %(message)s")
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     book = Notes(notes)
