@@ -127,7 +127,11 @@ class Takeover:
 
     def _records(self, dead: DeadSpool, body: bytes) -> Iterator[memoryview]:
         try:
-            yield from split_records(body)
+            for record in split_records(body):
+                if not record:  # no program writes that: what follows was never written, or is damaged
+                    self._letters.keep(_name(dead), "its records end before its header says so", b"")
+                    return
+                yield record
         except WireError as error:  # a damaged file: what came before the damage counts
             self._letters.keep(_name(dead), str(error), body[:4096])
 
