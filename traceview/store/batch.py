@@ -9,7 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
-from traceview.protocol.records import CANDIDATE_EVENT, EVALUATION_EVENT, Event, Facts, SpanPart, TraceInfo
+from traceview.protocol.records import (
+    CANDIDATE_EVENT,
+    EVALUATION_EVENT,
+    NO_FACTS,
+    Event,
+    Facts,
+    SpanPart,
+    TraceInfo,
+)
 from traceview.protocol.sampling import SAMPLED_OUT_KEY
 from traceview.store.blocks import ENTRY, NOWHERE, BlockDamaged, BlockPacker, split_entries
 from traceview.store.columns import (
@@ -22,8 +30,10 @@ from traceview.store.columns import (
     USAGE,
     bindable,
     insert_statement,
+    write_rows,
 )
-from traceview.store.encoding import decode, digest, encode_part
+from traceview.store.encoding import decode
+from traceview.store.joining import Group, group_parts
 from traceview.store.lookups import (
     SELECT_DECISIONS,
     SELECT_LLM_CHILDREN,
@@ -35,7 +45,7 @@ from traceview.store.lookups import (
 from traceview.store.merging import merge, same_span
 from traceview.store.payloads import BlockCache, find_locators
 from traceview.store.pieces import INSERT_PIECES, Pieces
-from traceview.store.spans import LLM, NOTHING, SpanState
+from traceview.store.spans import LLM, SpanState
 from traceview.store.traces import TraceState
 
 _log = logging.getLogger(__name__)
@@ -109,8 +119,8 @@ class Batch:
             trace = self._traces[trace_id]
             if not trace.fresh:
                 self._load_spans(trace, {part.span_id for part in group})
-            for part in group:
-                self._take_part(trace, part)
+            for together in group_parts(group):
+                self._take_group(trace, together)
 
     def add_dropped(self, trace_no: int | None, count: int) -> bool:
         """Notes that so many spans of a trace were lost; False where there is no such trace."""
@@ -146,7 +156,7 @@ class Batch:
         for trace in self._traces.values():
             self._settle(trace, rows)
         execute(_INSERT_BLOCKS, self._packer.take())
-        execute(_INSERT_SPANS, rows)
+        write_rows(self._connection, "span", SPAN_COLUMNS, rows)
         if shared := self._pieces.take():
             execute(INSERT_PIECES, shared)
         if self._events:
@@ -156,7 +166,7 @@ class Batch:
         touched = [trace for trace in self._traces.values() if trace.touched]
         for trace in touched:
             self._recheck(trace)
-        execute(_INSERT_TRACES, [bindable(trace.row(self._change)) for trace in touched])
+        write_rows(self._connection, "trace", TRACE_COLUMNS, [bindable(trace.row(self._change)) for trace in touched])
         self.new_traces += sum(trace.fresh for trace in touched)
         self.wrote = bool(touched)
 
@@ -166,21 +176,28 @@ class Batch:
 
     # --- merging
 
-    def _take_part(self, trace: TraceState, part: SpanPart) -> None:
-        part, record = encode_part(part)
-        mark = digest(record)
+    def _take_group(self, trace: TraceState, group: Group) -> None:
+        span = trace.members.get(group.parts[0].span_id)
+        if span is None or not (span.has_ended or any(self._is_known(trace, span, mark) for mark in group.marks)):
+            self._take_part(trace, *group.joined(), group.marks)
+        else:
+            for part, record, mark in zip(group.parts, group.records, group.marks, strict=True):
+                self._take_part(trace, part, record, [mark])
+
+    def _take_part(self, trace: TraceState, part: SpanPart, record: bytes, marks: Sequence[bytes]) -> None:
+        """Merges a part, or several joined ones; `marks` are their digests."""
         span = trace.members.get(part.span_id)
         events: Sequence[Event] = part.events
         if span is None:
             if len(part.span_id) != 8 or len(part.trace_id) != 16:
                 raise ValueError("a trace id has 16 bytes and a span id has 8")
             span = trace.members[part.span_id] = SpanState(part.span_id, self._source_no)
-        elif self._is_known(trace, span, mark):
+        elif self._is_known(trace, span, marks[0]):
             return
         elif part.end_ns is not None and span.has_ended:
             added = self._compare(trace, span, record)
             if added is None:
-                self._remember(trace, span, NOWHERE, mark)
+                self._remember(trace, span, NOWHERE, marks)
                 span.rewrite = True
                 return
             events = added
@@ -189,7 +206,7 @@ class Batch:
         span.absorb(part, facts, self._now_ns)
         locator = self._packer.add(self._pieces.share(trace, part, record))
         self._pending[locator] = record
-        self._remember(trace, span, locator, mark)
+        self._remember(trace, span, locator, marks)
         for event in events:
             name = event.name[:_MAX_EVENT_NAME]
             self._events.append(
@@ -202,7 +219,7 @@ class Batch:
             span.detail = self._facts(merge(self._parts_of(trace, span))).detail or span.detail
         if facts.trace is not None:
             trace.say(facts.trace)
-        if part.trace is not None:
+        if part.trace is not None and part.trace is not facts.trace:
             trace.say(part.trace)
 
     def _facts(self, part: SpanPart) -> Facts:
@@ -210,7 +227,7 @@ class Batch:
             return self._understand(part)
         except Exception as error:
             self.understanding_failed = error
-            return NOTHING
+            return NO_FACTS
 
     def _is_known(self, trace: TraceState, span: SpanState, mark: bytes) -> bool:
         place = span.entries.find(mark)
@@ -252,9 +269,11 @@ class Batch:
         resource = msgspec.msgpack.decode(row[0]) if row and row[0] else {}
         return SpanPart(b"", span.span_id, resource=resource)
 
-    def _remember(self, trace: TraceState, span: SpanState, locator: int, mark: bytes) -> None:
-        """Notes where a part lies; once the row lists many, they move to span_part."""
-        span.entries += ENTRY.pack(locator, mark)
+    def _remember(self, trace: TraceState, span: SpanState, locator: int, marks: Sequence[bytes]) -> None:
+        """Notes where parts lie, the first mark with the locator; once the row lists many, they move to span_part."""
+        for mark in marks:
+            span.entries += ENTRY.pack(locator, mark)
+            locator = NOWHERE
         if len(span.entries) > _INLINE_PARTS * ENTRY.size:
             for place, known in split_entries(span.entries):
                 self._spilled[trace.trace_no, span.span_id, known] = place
@@ -354,18 +373,23 @@ class Batch:
             sql = (
                 "SELECT span_id FROM span WHERE trace_no = ? ORDER BY parent_id IS NOT NULL, start_ns, span_id LIMIT 1"
             )
-            self._elect_root(trace, fetch(sql, number).fetchone()[0])
+            span_id = fetch(sql, number).fetchone()[0]
+            self._load_spans(trace, [span_id])
+            span = trace.members[span_id]
+            trace.take_root(span_id, span.parent_id is not None, span.start_ns, span.status, span.name)
+        if trace.recheck_root or trace.recheck_preview:
+            self._find_preview(trace)
 
-    def _elect_root(self, trace: TraceState, span_id: bytes) -> None:
-        self._load_spans(trace, [span_id])
-        span = trace.members[span_id]
-        trace.take_root(span_id, span.parent_id is not None, span.start_ns, span.status, span.name)
+    def _find_preview(self, trace: TraceState) -> None:
+        """What the root was given, also where it has a parent somewhere else."""
+        assert trace.root_id is not None
+        span = trace.members[trace.root_id]
         trace.preview = None
         try:
             parts = self._parts_of(trace, span)
         except (BlockDamaged, msgspec.DecodeError):
             return
         for part in parts:
-            facts = self._facts(part)
+            facts = self._facts(msgspec.structs.replace(part, parent_id=None))
             if facts.preview is not None:
                 trace.preview = facts.preview

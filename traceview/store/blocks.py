@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Final
 
@@ -45,13 +46,15 @@ class BlockPacker:
         self._bytes = 0
         self._parts = 0
         self._new = 0
-        self._full: list[tuple[int, list[bytes]]] = []
-        self._compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
+        self._full: list[tuple[int, Future[bytes]]] = []
+        self._helper: ThreadPoolExecutor | None = None
 
     def add(self, record: bytes, *, piece: bool = False) -> int:
         """Takes a part, or a piece of one (pieces.py); returns its locator."""
         if self._records and (self._is_crowded() or self._bytes + len(record) > _FULL_BYTES):
-            self._full.append((self._block, self._records))
+            # On a thread of its own, which needs no interpreter: a flood's spans are a tenth faster in.
+            self._helper = self._helper or ThreadPoolExecutor(1, "compressor")
+            self._full.append((self._block, self._helper.submit(_pack, self._records)))
             self._next_block()
         slot = len(self._records)
         self._records.append(record)
@@ -62,9 +65,8 @@ class BlockPacker:
 
     def take(self) -> list[tuple[int, bytes]]:
         """The blocks to write, packed: number and data. The last one may be written again by the next transaction."""
-        if self._new:
-            self._full.append((self._block, self._records))
-        taken = [(number, self._compressor.compress(join_records(records))) for number, records in self._full]
+        last = [(self._block, _pack(self._records))] if self._new else []
+        taken = [(number, packed.result()) for number, packed in self._full] + last
         self._full = []
         self._new = 0
         if self._bytes >= _OPEN_BYTES or self._is_crowded():
@@ -81,12 +83,22 @@ class BlockPacker:
         self._next_block()
         self._new, self._full = 0, []
 
+    def close(self) -> None:
+        """Ends the helper; safe twice."""
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.shutdown(cancel_futures=True)
+
     def _is_crowded(self) -> bool:
         return self._parts >= _MAX_PARTS or len(self._records) >= MAX_SLOTS
 
     def _next_block(self) -> None:
         self._block += 1
         self._records, self._bytes, self._parts = [], 0, 0
+
+
+def _pack(records: list[bytes]) -> bytes:
+    return zstandard.ZstdCompressor(level=1, write_checksum=True).compress(join_records(records))
 
 
 def unpack(data: bytes) -> list[memoryview]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 SPAN_COLUMNS: Final = (
@@ -88,6 +90,8 @@ JUDGED: Final = 256  # it reported evaluations or candidates, which mean somethi
 # cost of a row. SQLite stores NaN as NULL, and bytearray needs no adapter; both bind in 0.05 µs.
 NULL: Final = math.nan
 
+_ROWS_AT_ONCE: Final = 100
+
 PICO: Final = 10**12  # cost sums are kept in 1e-12 USD, since sums of floats depend on their order
 
 
@@ -99,6 +103,23 @@ def column_list(names: tuple[str, ...]) -> str:
 def insert_statement(table: str, names: tuple[str, ...]) -> str:
     """SQL that writes whole rows, new ones or in place of the old."""
     return f"INSERT OR REPLACE INTO {table} ({column_list(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+
+
+def write_rows(
+    connection: sqlite3.Connection, table: str, names: tuple[str, ...], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Writes whole rows as `insert_statement` does, a hundred in a statement.
+
+    The driver lets other threads run at each statement, and may then wait for them: at every row it did so for longer
+    than the row took.
+    """
+    statement = insert_statement(table, names)
+    whole = len(rows) - len(rows) % _ROWS_AT_ONCE
+    if whole:
+        several = statement + f", ({', '.join('?' * len(names))})" * (_ROWS_AT_ONCE - 1)
+        for place in range(0, whole, _ROWS_AT_ONCE):
+            connection.execute(several, list(chain.from_iterable(rows[place : place + _ROWS_AT_ONCE])))
+    connection.executemany(statement, rows[whole:])
 
 
 def bindable(row: Sequence[Any]) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,20 +12,7 @@ from traceview.protocol.records import Event, Link, SpanPart, SpanPayload, Statu
 from traceview.store.encoding import encode
 
 CONFLICT_ATTRIBUTE = "traceview.conflict"
-
-_SCALARS = (
-    "trace_id",
-    "span_id",
-    "parent_id",
-    "name",
-    "kind",
-    "start_ns",
-    "end_ns",
-    "status_message",
-    "input",
-    "output",
-    "reasoning",
-)
+_RUNNING: Final = Status.RUNNING
 
 
 def merge(parts: Iterable[SpanPart]) -> SpanPart:
@@ -35,34 +22,53 @@ def merge(parts: Iterable[SpanPart]) -> SpanPart:
     nothing: a span runs until an end is known. When two parts both report the end (the whole span was sent twice, with
     differences), events and links that were there already are not repeated.
     """
-    said: dict[str, Any] = {}
+    whole = list(parts)
+    if not whole:
+        raise ValueError("a span needs at least one part")
+    first = whole[0]
+    parent_id = name = kind = start_ns = end_ns = status = status_message = None
+    given = output = reasoning = trace = None
     attributes: dict[str, Any] = {}
     resource: dict[str, Any] = {}
     events: list[Event] = []
     links: list[Link] = []
-    trace: TraceInfo | None = None
-    for part in parts:
-        again = part.end_ns is not None and "end_ns" in said
-        said.update(_scalars(part))
+    # Field by field, since this is done for every span that is written or read: a loop over names takes twice as long.
+    for part in whole:
+        parent_id = parent_id if part.parent_id is None else part.parent_id
+        name = name if part.name is None else part.name
+        kind = kind if part.kind is None else part.kind
+        start_ns = start_ns if part.start_ns is None else part.start_ns
+        status = status if part.status is None or part.status is _RUNNING else part.status
+        status_message = status_message if part.status_message is None else part.status_message
+        given = given if part.input is None else part.input
+        output = output if part.output is None else part.output
+        reasoning = reasoning if part.reasoning is None else part.reasoning
+        trace = merge_info(trace, part.trace)
         attributes.update(part.attributes)
         resource.update(part.resource)
+        again = part.end_ns is not None and end_ns is not None
         events += _unseen(part.events, events) if again else part.events
         links += _unseen(part.links, links) if again else part.links
-        trace = merge_info(trace, part.trace)
-    if not said:
-        raise ValueError("a span needs at least one part")
-    if "end_ns" in said:
-        said.setdefault("status", Status.OK)
+        end_ns = end_ns if part.end_ns is None else part.end_ns
     return SpanPart(
-        **said, attributes=attributes, resource=resource, events=tuple(events), links=tuple(links), trace=trace
+        first.trace_id,
+        first.span_id,
+        parent_id,
+        name,
+        kind,
+        start_ns,
+        end_ns,
+        Status.OK if status is None and end_ns is not None else status,
+        status_message,
+        attributes,
+        given,
+        output,
+        reasoning,
+        tuple(events),
+        tuple(links),
+        trace,
+        resource,
     )
-
-
-def _scalars(part: SpanPart) -> dict[str, Any]:
-    said = {name: value for name in _SCALARS if (value := getattr(part, name)) is not None}
-    if part.status is not None and part.status is not Status.RUNNING:
-        said["status"] = part.status
-    return said
 
 
 def merge_info(earlier: TraceInfo | None, later: TraceInfo | None) -> TraceInfo | None:

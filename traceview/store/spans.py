@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from traceview.protocol.records import KINDS, Facts, SpanPart, Status
+from traceview.protocol.records import KINDS, NO_FACTS, Facts, SpanPart, Status
 from traceview.store.columns import (
     CALL,
     INTERRUPTED,
@@ -26,8 +26,6 @@ _MAX_TEXT: Final = 4_000
 _MAX_TOKENS: Final = 2**53
 _MAX_COST_USD: Final = 1e6
 
-NOTHING: Final = Facts()
-
 # What a span adds to its trace: status, start, last, model, is a call, input tokens, output tokens, cost in pico-USD.
 Share = tuple[int, int, int, str | None, bool, int | None, int | None, int | None]
 
@@ -35,67 +33,37 @@ Share = tuple[int, int, int, str | None, bool, int | None, int | None, int | Non
 class SpanState:
     """A span's row, mutable while a batch is merged. `old` is what it added to its trace before, None if it is new."""
 
-    __slots__ = (
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "change",
-        "cost_usd",
-        "detail",
-        "dirty",
-        "end_ns",
-        "entries",
-        "event_count",
-        "flags",
-        "input_tokens",
-        "kind",
-        "model",
-        "name",
-        "old",
-        "old_kind",
-        "old_parent",
-        "output_tokens",
-        "parent_id",
-        "preview",
-        "provider",
-        "reasoning_tokens",
-        "rewrite",
-        "said_status",
-        "source_no",
-        "span_id",
-        "start_ns",
-        "status",
-        "status_message",
-    )
+    # As the class's own they cost nothing where a span doesn't set them: most set half of them.
+    parent_id: bytes | None = None
+    name = ""
+    kind = _OTHER
+    status = _RUNNING
+    status_message: str | None = None
+    start_ns = 0
+    end_ns: int | None = None
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    detail: str | None = None
+    event_count = 0
+    change = 0
+    provider: str | None = None
+    said_status: int | None = None
+    flags = START_GUESSED | START_ARRIVAL
+    entries = b""
+    preview: str | None = None
+    old: Share | None = None
+    old_kind: int | None = None
+    old_parent: bytes | None = None
+    dirty = rewrite = False
 
     def __init__(self, span_id: bytes, source_no: int | None) -> None:
         self.span_id = span_id
-        self.parent_id: bytes | None = None
-        self.name = ""
-        self.kind = _OTHER
-        self.status = _RUNNING
-        self.status_message: str | None = None
-        self.start_ns = 0
-        self.end_ns: int | None = None
-        self.model: str | None = None
-        self.input_tokens: int | None = None
-        self.output_tokens: int | None = None
-        self.cache_read_tokens: int | None = None
-        self.cache_write_tokens: int | None = None
-        self.reasoning_tokens: int | None = None
-        self.cost_usd: float | None = None
-        self.detail: str | None = None
-        self.event_count = 0
-        self.change = 0
-        self.provider: str | None = None
-        self.said_status: int | None = None
-        self.flags = START_GUESSED | START_ARRIVAL
         self.source_no = source_no
-        self.entries = b""
-        self.preview: str | None = None
-        self.old: Share | None = None
-        self.old_kind: int | None = None
-        self.old_parent: bytes | None = None
-        self.dirty = self.rewrite = False
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> SpanState:
@@ -127,11 +95,9 @@ class SpanState:
             state.source_no,
             state.entries,
         ) = row
-        state.preview = None
         state.old = state.share()
         state.old_kind = state.kind
         state.old_parent = state.parent_id
-        state.dirty = state.rewrite = False
         return state
 
     def row(self, trace_no: int) -> tuple[Any, ...]:
@@ -197,7 +163,7 @@ class SpanState:
             self.kind = KIND_NUMBERS.get(kind or part.kind.lower(), _OTHER)
         elif kind is not None and not self.flags & KIND_SAID:
             self.kind = KIND_NUMBERS.get(kind, _OTHER)
-        if facts is not NOTHING:
+        if facts is not NO_FACTS:
             self._absorb_facts(facts)
         self.settle_status()
         self.dirty = True

@@ -23,8 +23,8 @@ class TraceState:
     """A trace's row, mutable while a batch is merged.
 
     Some changes can't be followed without looking at the other spans again (the earliest span became later, the root
-    is no longer the root, a model name was corrected). They set `recheck_times`, `recheck_root`, `recheck_models`,
-    and the writer then asks the rows.
+    is no longer the root, a model name was corrected, a span with a parent stands in for the root). They set
+    `recheck_times`, `recheck_root`, `recheck_models`, `recheck_preview`, and the writer then asks the rows.
     """
 
     def __init__(self, trace_no: int, trace_id: bytes) -> None:
@@ -47,7 +47,7 @@ class TraceState:
         self.root_start_ns = 0
         self.root_status = _OK
         self.pinned = False
-        self.recheck_times = self.recheck_models = self.recheck_root = False
+        self.recheck_times = self.recheck_models = self.recheck_root = self.recheck_preview = False
         # This batch's spans of the trace, those found in the store and those that are new.
         self.members: dict[bytes, SpanState] = {}
 
@@ -187,12 +187,14 @@ class TraceState:
             self.take_root(span.span_id, orphan, span.start_ns, span.status, span.name)
             if span.old is None or span.preview is not None:
                 self.preview = span.preview
+            self.recheck_preview = orphan
         elif root == span.span_id:
             if key > (self.root_orphan, self.root_start_ns, root):
                 self.recheck_root = True
             self.take_root(root, orphan, span.start_ns, span.status, span.name)
             if span.preview is not None:
                 self.preview = span.preview
+            self.recheck_preview = orphan
 
     def take_root(self, span_id: bytes, orphan: bool, start_ns: int, status: int, name: str) -> None:
         """Makes a span the root, which gives the trace its name unless a part said one."""

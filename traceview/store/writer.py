@@ -55,19 +55,20 @@ class StoreWriter:
     ) -> None:
         self._path = path
         self._understand = understand
-        self._connection: sqlite3.Connection | None = open_writable(path, durability, journal)
+        connection = open_writable(path, durability, journal)
+        self._connection: sqlite3.Connection | None = connection
         self._complained = False
         self._problem: StoreError | None = None
         self._stale = False
         try:
             self._recall()
-            last_block = max(self._highest("block_no", "payload_block"), noted(self._connection, "last_block"))
+            last_block = max(self._highest("block_no", "payload_block"), noted(connection, "last_block"))
             self._packer = BlockPacker(last_block + 1)
-            self._pieces = Pieces(self._connection, self._packer)
+            self._pieces = Pieces(connection, self._packer)
             if max_bytes is not None:
-                set_quota(self._connection, max_bytes)
+                set_quota(connection, max_bytes)
         except driver_error() as error:
-            self.close()
+            connection.close()
             raise explain(error, path) from error
         self._space = DiskSpace(path, floor_bytes)
 
@@ -154,6 +155,7 @@ class StoreWriter:
         """Closes the file; safe twice."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            self._packer.close()
             connection.close()
 
     # --- transactions
