@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from traceview import cli
 from traceview.conventions import facts
 from traceview.protocol.places import find_places
 from traceview.protocol.records import STATE_EVENT, Event
+from traceview.report import run_pieces
 from traceview.store import StoreReader, StoreWriter, TextIndex
 from traceview.testing import BuiltTrace, build_trace
 
@@ -62,6 +64,14 @@ def test_list_json_has_the_documented_names(recorded: BuiltTrace, capfdbinary: p
         "input_tokens output_tokens cost_usd dropped"
     )
     assert trace["trace_id"] == recorded.trace_id.hex()
+
+
+def test_show_json_is_one_indented_document(recorded: BuiltTrace, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert cli.main(["show", "latest", "--json"]) == 0
+    shown = capfdbinary.readouterr().out
+    assert shown == msgspec.json.format(shown, indent=2) + b"\n"
+    with closing(StoreReader(find_places().store)) as reader:
+        assert json.loads(b"".join(run_pieces(reader, reader.traces()[0]))) == json.loads(shown)
 
 
 def test_show_json_gives_the_tree_in_order(recorded: BuiltTrace, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -250,7 +250,9 @@ def _show(parsed: argparse.Namespace, places: Places) -> int:
                 raise _Failure(str(error), 1) from error
             _print_json(document if parsed.json else document["state"])
         elif parsed.json:
-            _print_json(report.run_document(reader, trace))
+            sys.stdout.buffer.writelines(report.run_pieces(reader, trace, pretty=True))
+            sys.stdout.buffer.write(b"\n")
+            sys.stdout.buffer.flush()
         else:
             for line in run_lines(trace, reader.spans(trace.trace_id)):
                 print(line)

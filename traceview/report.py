@@ -11,7 +11,7 @@ import msgspec
 from traceview.analysis.anomalies import Anomalies, find_anomalies
 from traceview.analysis.steps import default_axis, find_moments, walk
 from traceview.analysis.tree import build_tree
-from traceview.conventions import present
+from traceview.conventions import input_and_output
 from traceview.protocol.records import STATE_EVENT, Event, SpanPayload, SpanRow, TraceSummary, hex_id
 from traceview.store import Answer, Hit, StoreReader
 
@@ -39,34 +39,27 @@ def trace_document(trace: TraceSummary) -> dict[str, Any]:
     }
 
 
-def run_document(reader: StoreReader, trace: TraceSummary) -> dict[str, Any]:
-    """One trace with its spans in tree order, as `show --json` gives it."""
-    tree = build_tree(reader.spans(trace.trace_id))
-    moments = find_moments(tree, reader.events(trace.trace_id))
-    steps = walk(tree, moments, default_axis(moments))
-    payloads = dict(reader.payloads(trace.trace_id))
-    anomalies = find_anomalies(tree)
-    spans = [
-        _span_document(
-            row, payloads.get(row.span_id, SpanPayload()), tree.depth[i], steps.step_of(i), anomalies.early.get(i)
-        )
-        for i, row in enumerate(tree.rows)
-    ]
-    return {**_head_document(trace, anomalies), "spans": spans}
+def run_pieces(reader: StoreReader, trace: TraceSummary, *, pretty: bool = False) -> Iterator[bytes]:
+    """One trace with its spans in tree order, as `show --json` gives it: JSON in pieces, a few payloads at a time.
 
-
-def run_pieces(reader: StoreReader, trace: TraceSummary) -> Iterator[bytes]:
-    """The document of `run_document` as compact JSON, in pieces: one span's payload in memory at a time."""
+    Beyond the payloads, a span takes some 1.2 KB until the last piece.
+    """
     tree = build_tree(reader.spans(trace.trace_id))
     moments = find_moments(tree, reader.events(trace.trace_id))
     steps = walk(tree, moments, default_axis(moments))
     anomalies = find_anomalies(tree)
-    yield _compact(_head_document(trace, anomalies))[:-1] + b',"spans":['
-    for i, row in enumerate(tree.rows):
-        payload = reader.payload(trace.trace_id, row.span_id) or SpanPayload()
-        document = _span_document(row, payload, tree.depth[i], steps.step_of(i), anomalies.early.get(i))
-        yield (b"," if i else b"") + _compact(document)
-    yield b"]}"
+    write = _indented if pretty else _compact
+    about = _head_document(trace, anomalies)
+    del about["spans"]  # how many: here they are themselves, and last
+    head, _, tail = write({**about, "spans": []}).rpartition(b"]")
+    yield head
+    payloads = reader.payloads(trace.trace_id, [row.span_id for row in tree.rows])
+    for i, (row, (_, payload)) in enumerate(zip(tree.rows, payloads, strict=True)):
+        document = write(_span_document(row, payload, tree.depth[i], steps.step_of(i), anomalies.early.get(i)))
+        if pretty:
+            document = b"\n    " + document.replace(b"\n", b"\n    ")
+        yield b"," + document if i else document
+    yield (b"\n  ]" if pretty and tree.rows else b"]") + tail
 
 
 def step_document(reader: StoreReader, trace: TraceSummary, step: int) -> dict[str, Any]:
@@ -132,6 +125,10 @@ def search_document(answer: Answer) -> dict[str, Any]:
 
 def to_json(document: object) -> bytes:
     """A document as UTF-8 JSON: bytes in base64, NaN as null, what JSON can't say as text."""
+    return _indented(document)
+
+
+def _indented(document: object) -> bytes:
     try:
         return msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)
     except (TypeError, ValueError, RecursionError):
@@ -160,7 +157,7 @@ def _head_document(trace: TraceSummary, anomalies: Anomalies) -> dict[str, Any]:
 def _span_document(
     row: SpanRow, payload: SpanPayload, depth: int, step: int | None, clock_skew_ns: int | None
 ) -> dict[str, Any]:
-    shown = present(row.kind, payload)
+    given, returned = input_and_output(row.kind, payload)
     state = state_before([(row.span_id, e) for e in payload.events if e.name == STATE_EVENT], 1 << 63)
     return {
         "span_id": row.span_id.hex(),
@@ -173,8 +170,8 @@ def _span_document(
         "status_message": row.status_message,
         "start_ns": row.start_ns,
         "end_ns": row.end_ns,
-        "input": shown.input,
-        "output": shown.output,
+        "input": given,
+        "output": returned,
         "reasoning": payload.reasoning,
         "attributes": payload.attributes,
         "events": [{"time_ns": e.time_ns, "name": e.name, "attributes": e.attributes} for e in payload.events],

@@ -32,7 +32,7 @@ Asked = TypeVar("Asked")
 _AT_ONCE: Final = 2
 # A search that looks through everything in vain takes seconds, and time from the receivers.
 _SEARCH_SECONDS: Final = 5.0
-_PIECE_BYTES: Final = 256 * 1024
+_PIECE_BYTES: Final = 1024 * 1024
 # A reader who stops reading must not keep the others waiting.
 _SEND_SECONDS: Final = 30.0
 # Beyond, the tree alone would take hundreds of megabytes of a daemon that has better to do.

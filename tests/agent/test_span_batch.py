@@ -106,15 +106,15 @@ def test_a_span_may_be_told_in_several_batches(daemon: Any, reader: StoreReader)
 
 
 def test_what_show_prints_can_be_sent_back(daemon: Any, reader: StoreReader) -> None:
-    from traceview.report import run_document, to_json
+    from traceview.report import run_pieces
 
     assert send(daemon, [CALL, item(3, parent_span_id=SPAN_ID, end_ns=END)])[0] == 200
-    document = json.loads(to_json(run_document(reader, reader.traces()[0])))
+    document = json.loads(b"".join(run_pieces(reader, reader.traces()[0])))
     copy = {**document, "trace_id": "ce" * 16}
     assert send(daemon, copy)[:2] == (200, {"spans": 2, "traces": 1})
     again = reader.trace(bytes.fromhex("ce" * 16))
     assert again is not None
-    given = json.loads(to_json(run_document(reader, again)))
+    given = json.loads(b"".join(run_pieces(reader, again)))
     for one in (*document["spans"], *given["spans"]):
         one["attributes"] = None  # the figures are kept there
     assert given == {**document, "trace_id": "ce" * 16}

@@ -24,6 +24,7 @@ from traceview.conventions import (
     ToolUse,
     Usage,
     facts,
+    input_and_output,
     present,
 )
 from traceview.formats import open_parts
@@ -46,7 +47,9 @@ def said(role: str, text: str, **more: Any) -> Message:
 
 def of(part: SpanPart) -> Presented:
     payload = SpanPayload(attributes=part.attributes, input=part.input, output=part.output, events=part.events)
-    return present(facts(part).kind or "other", payload)
+    found = present(facts(part).kind or "other", payload)
+    assert input_and_output(facts(part).kind or "other", payload) == (found.input, found.output)
+    return found
 
 
 def test_a_payload_that_says_nothing_is_empty() -> None:
@@ -617,6 +620,7 @@ def test_no_payload_however_wild_breaks_it(
 ) -> None:
     payload = SpanPayload(attributes=attributes, input=said_in, output=said_out, events=tuple(events))
     found = present(kind, payload)
+    assert repr(input_and_output(kind, payload)) == repr((found.input, found.output))
     assert found.rest.items() <= attributes.items() or any(value != value for value in attributes.values())
     for message in (*found.messages_in, *found.messages_out):
         assert isinstance(message.role, str)

@@ -244,3 +244,12 @@ def test_unknown_records_in_a_block_are_told(store):
     store.writer._connection.execute("UPDATE payload_block SET data = ?", (data,))
     with pytest.raises(StoreError, match="is damaged"):
         store.reader().payload(T, S)
+
+
+def test_payloads_of_some_spans_come_in_the_order_asked_for(store):
+    ids = [number.to_bytes(8, "big") for number in range(1, 1_203)]
+    store.apply(*(SpanPart(b"t" * 16, span_id, start_ns=1, input=span_id.hex()) for span_id in ids))
+    wanted = [*reversed(ids), b"nowhere!", ids[0]]
+    found = list(store.reader().payloads(b"t" * 16, wanted))
+    assert [span_id for span_id, _ in found] == wanted
+    assert [payload.input for _, payload in found] == [*(i.hex() for i in reversed(ids)), None, ids[0].hex()]

@@ -2,7 +2,7 @@
 
 from traceview.conventions.facts import facts
 from traceview.conventions.losses import losses
-from traceview.conventions.present import present
+from traceview.conventions.present import input_and_output, present
 from traceview.conventions.presented import (
     Content,
     Document,
@@ -36,6 +36,7 @@ __all__ = [
     "ToolUse",
     "Usage",
     "facts",
+    "input_and_output",
     "losses",
     "present",
 ]

@@ -68,6 +68,16 @@ def present(kind: str, payload: SpanPayload) -> Presented:
     )
 
 
+def input_and_output(kind: str, payload: SpanPayload) -> tuple[Any, Any]:
+    """The input and output that `present` would give, at a tenth of the cost where both are stated."""
+    bag = Bag(payload.attributes)
+    said_in, said_out = _said(payload.input, bag, "input")[0], _said(payload.output, bag, "output")[0]
+    if (said_in is None or said_out is None) and (payload.attributes or payload.events):
+        shown = present(kind, payload)
+        return shown.input, shown.output
+    return said_in, said_out
+
+
 def _said(explicit: Any, bag: Bag, side: str) -> tuple[Any, str | None]:
     """What the program, else OpenInference, calls the input or output: decoded, and its MIME type if stated."""
     if explicit is not None:

@@ -40,6 +40,7 @@ _ROWS: Final = f"SELECT {column_list(ROW_COLUMNS)} FROM span WHERE trace_no = ?"
 _PLACES: Final = "SELECT span_id, flags, source_no, locators, status, start_ns FROM span WHERE trace_no = ?"
 _SOME_PLACES: Final = f"{_PLACES.replace(' FROM', ', name, kind FROM')} AND span_id IN "
 _TRACE_IDS: Final = "SELECT trace_no, trace_id FROM trace WHERE trace_no IN "
+_PLACES_AT_ONCE: Final = 500
 _NEWEST_FIRST: Final = " ORDER BY start_ns DESC, trace_no DESC"
 
 
@@ -164,14 +165,25 @@ class StoreReader:
         self._resources.clear()
         rows = self._rows(_PLACES + " AND span_id = ?", (number, span_id))
         for place, whole in self._whole_spans(trace_id, number, rows):
-            return to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
+            return self._payload(place, whole)
         return None
 
-    def payloads(self, trace_id: bytes) -> Iterator[tuple[bytes, SpanPayload]]:
-        """Every span's id and heavy half, by start; a few blocks in memory at a time."""
+    def payloads(self, trace_id: bytes, span_ids: Sequence[bytes] | None = None) -> Iterator[tuple[bytes, SpanPayload]]:
+        """Every span's id and heavy half by start, or those of `span_ids` in their order; a few blocks in memory at a
+        time. A span that isn't here has an empty one.
+        """
         number = self._number(trace_id)
-        for place, whole in self._whole_spans(trace_id, number, self._places(number)):
-            yield place[0], to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
+        if span_ids is None:
+            for place, whole in self._whole_spans(trace_id, number, self._places(number)):
+                yield place[0], self._payload(place, whole)
+            return
+        self._resources.clear()
+        for begun in range(0, len(span_ids), _PLACES_AT_ONCE):
+            wanted = span_ids[begun : begun + _PLACES_AT_ONCE]
+            places = {place[0]: place for place in self._places_of(number, wanted)}
+            for span_id in wanted:
+                found = self._whole_spans(trace_id, number, [places[span_id]] if span_id in places else [])
+                yield span_id, next((self._payload(*pair) for pair in found), SpanPayload())
 
     def whole_spans(self, trace_id: bytes, span_ids: Sequence[bytes]) -> Iterator[SpanPart]:
         """These spans of a trace merged from all their parts, newest start first; what is not here is left out."""
@@ -231,6 +243,13 @@ class StoreReader:
     def _places(self, number: int | None) -> list[tuple[Any, ...]]:
         self._resources.clear()  # a process may have said more of itself since
         return self._rows(_PLACES + " ORDER BY start_ns, span_id", (number,))
+
+    def _places_of(self, number: int | None, span_ids: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        with self._reading():
+            return list(select_in(self._live(), _PLACES + " AND span_id IN ", span_ids, (number,)))
+
+    def _payload(self, place: tuple[Any, ...], whole: SpanPart) -> SpanPayload:
+        return to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
 
     def _whole_spans(
         self, trace_id: bytes, number: int | None, places: Sequence[tuple[Any, ...]]
