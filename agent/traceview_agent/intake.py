@@ -80,7 +80,10 @@ class Depth:
 
 
 class Intake:
-    """A queue bounded by spans and bytes. What the writer has taken counts until it is settled."""
+    """A queue bounded by spans and bytes. What the writer has taken counts until it is settled.
+
+    A load counts half a bound at most: one that is longer than the bounds gets in beside others, and they beside it.
+    """
 
     def __init__(self, max_spans: int = MAX_SPANS, max_bytes: int = MAX_BYTES) -> None:
         self._max_spans, self._max_bytes = max_spans, max_bytes
@@ -105,10 +108,10 @@ class Intake:
         return self._closed
 
     def has_room(self, weight: int, size: int) -> bool:
-        """Whether a load like this would be taken now. A load above the bounds is taken when the queue is empty."""
-        if self._closed:
-            return False
-        return not self._spans or (self._spans + weight <= self._max_spans and self._bytes + size <= self._max_bytes)
+        """Whether a load like this would be taken now."""
+        spans, size = self._counted(weight, size)
+        fits = self._spans + spans <= self._max_spans and self._bytes + size <= self._max_bytes
+        return fits and not self._closed
 
     def offer(self, load: Load) -> bool:
         """Takes the load, or answers False at once: the queue is full or closed."""
@@ -116,8 +119,9 @@ class Intake:
             if not self.has_room(load.weight, load.size):
                 return False
             self._waiting.append(load)
-            self._spans += load.weight
-            self._bytes += load.size
+            spans, size = self._counted(load.weight, load.size)
+            self._spans += spans
+            self._bytes += size
             self._changed.notify_all()
             return True
 
@@ -150,9 +154,14 @@ class Intake:
     def settle(self, loads: Sequence[Load]) -> None:
         """Gives back the room of loads whose fate is decided."""
         with self._changed:
-            self._spans -= sum(load.weight for load in loads)
-            self._bytes -= sum(load.size for load in loads)
+            for load in loads:
+                spans, size = self._counted(load.weight, load.size)
+                self._spans -= spans
+                self._bytes -= size
             self._changed.notify_all()
+
+    def _counted(self, weight: int, size: int) -> tuple[int, int]:
+        return min(weight, (self._max_spans + 1) // 2), min(size, (self._max_bytes + 1) // 2)
 
     def close(self) -> None:
         """Takes nothing more; what is queued can still be taken out. Safe twice."""

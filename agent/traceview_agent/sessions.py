@@ -6,19 +6,26 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from traceview.protocol.wire import Batch
+
 # A program that was silent while this many others spoke is forgotten; it only loses its resource until the next Hello.
 _REMEMBERED: Final = 4096
 
 
 @dataclass(slots=True)
 class Session:
-    """One start of one program. `pending` batches are queued; all up to `committed` are stored, as far as known."""
+    """One start of one program. `pending` batches are queued; all up to `committed` are stored, as far as known.
+
+    While a long one is `decoding` on a thread, those after it wait in `behind`, each with its body.
+    """
 
     identity: bytes
     resource: dict[str, Any] = field(default_factory=dict)
     refusal: str | None = None
     committed: int = 0
     pending: set[int] = field(default_factory=set)
+    decoding: bool = False
+    behind: list[tuple[Batch, memoryview]] = field(default_factory=list)
 
 
 class Sessions:

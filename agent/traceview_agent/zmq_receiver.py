@@ -37,6 +37,10 @@ _FRAMES_PER_BREATH: Final = 1000
 _MOST_FAULTS: Final = 1000
 _MOST_LETTERS: Final = 20
 _LENGTH_BYTES: Final = 4
+# Our SDK's batches are shorter, unless a single record is longer. Decoding that much takes 10 ms.
+_LONG_BYTES: Final = 1024 * 1024
+# Twice what our SDK has under way.
+_MOST_BEHIND: Final = 64
 _SOURCE: Final = "ZeroMQ"
 
 
@@ -66,6 +70,7 @@ class ZmqReceiver:
         self._sessions = Sessions()
         self._acks: dict[bytes, int] = {}
         self._told: set[str] = set()
+        self._long: set[asyncio.Task[None]] = set()
         self._max_connections = max_connections
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None
@@ -110,6 +115,7 @@ class ZmqReceiver:
     async def stop(self) -> None:
         """Sends the last acknowledgements and closes; safe twice."""
         await self.pause()
+        await asyncio.gather(*self._long, return_exceptions=True)
         self._flush()
         if self._gate is not None:
             await self._gate.close()
@@ -190,17 +196,44 @@ class ZmqReceiver:
             self._meters.add_refused(self._name, "store")
             self._send(session.identity, wire.Busy(session.committed, _PROBLEM_RETRY_MS, problem))
         elif not self._queue(session, batch, memoryview(body)):
-            self._meters.add_refused(self._name, "behind")
-            self._send(session.identity, wire.Busy(session.committed, _FULL_RETRY_MS, "the daemon's queue is full"))
+            self._refuse(session)
 
     def _queue(self, session: Session, batch: wire.Batch, body: memoryview) -> bool:
+        if session.decoding:
+            if len(session.behind) >= _MOST_BEHIND:
+                return False
+            session.behind.append((batch, body))
+            return True
         if not self._intake.has_room(max(1, batch.count), len(body)):
             return False  # before decoding, which costs more than refusing
-        parts, faults = self._decode(body)
+        if len(body) <= _LONG_BYTES:
+            return self._offer(session, batch, len(body), *self._decode(body))
+        session.decoding = True
+        session.pending.add(batch.seq)
+        task = asyncio.create_task(self._queue_long(session, batch, body))
+        self._long.add(task)
+        task.add_done_callback(self._long.discard)
+        return True
+
+    async def _queue_long(self, session: Session, batch: wire.Batch, body: memoryview) -> None:
+        """Decodes on a thread, since 100 MB take a second, or several; then takes what waited behind it."""
+        try:
+            decoded = await asyncio.to_thread(self._decode, body)
+        finally:
+            session.decoding = False
+            session.pending.discard(batch.seq)
+        behind, session.behind = session.behind, []
+        if self._offer(session, batch, len(body), *decoded):
+            for later, its_body in behind:
+                self._batch(session, later, its_body)
+        else:  # those behind it will come again as well
+            self._refuse(session)
+
+    def _offer(self, session: Session, batch: wire.Batch, size: int, parts: list[SpanPart], faults: list[str]) -> bool:
         refusal = faults[0] if faults and not parts else None
         load = Load(
             parts=parts,
-            size=len(body),
+            size=size,
             done=partial(self._done, session, batch.seq, refusal),
             source=_SOURCE,
             session=batch.session,
@@ -215,6 +248,10 @@ class ZmqReceiver:
         if faults:
             self._meters.add_rejected(self._name, "undecodable", max(len(faults), batch.count - len(parts)))
         return True
+
+    def _refuse(self, session: Session) -> None:
+        self._meters.add_refused(self._name, "behind")
+        self._send(session.identity, wire.Busy(session.committed, _FULL_RETRY_MS, "the daemon's queue is full"))
 
     def _decode(self, body: memoryview) -> tuple[list[SpanPart], list[str]]:
         """The good records, without secrets, and what is wrong with each bad one, which goes to the dead letters."""

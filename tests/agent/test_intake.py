@@ -32,10 +32,13 @@ def test_both_bounds_hold() -> None:
     assert by_bytes.offer(load())
 
 
-def test_a_load_above_the_bounds_is_taken_by_an_empty_queue() -> None:
-    intake = Intake(max_spans=3, max_bytes=3)
-    assert intake.offer(load(10, 100))
-    assert not intake.offer(load(0, 0))
+def test_a_load_above_the_bounds_gets_in_beside_others() -> None:
+    intake = Intake(max_spans=4, max_bytes=40)
+    loads = [load(), load(10, 100), load()]
+    assert all(intake.offer(each) for each in loads)
+    assert not intake.offer(load(10, 100))
+    intake.settle(intake.take(100))
+    assert intake.depth.spans == intake.depth.bytes == 0
 
 
 def test_take_stops_at_the_wanted_number_but_gives_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +17,12 @@ from hypothesis import strategies as st
 
 from traceview.protocol import wire
 from traceview.protocol.places import find_places
+from traceview.protocol.records import SpanPart
 from traceview.store import StoreReader
 from traceview.testing import build_trace
 from traceview_agent.endpoints import refusal_of
+from traceview_agent.intake import Intake
+from traceview_agent.zmq_receiver import ZmqReceiver
 
 TRACE = build_trace("plan > (search:tool!, answer:llm~)")
 
@@ -62,6 +66,62 @@ def test_many_batches_share_acknowledgements(daemon: Any, program: Any) -> None:
     program.acknowledged(500)
     assert len(daemon.stored()) == 500
     assert daemon.status.spans == 500
+
+
+def long_part(name: str) -> SpanPart:
+    return msgspec.structs.replace(TRACE.part(name), input="x" * 3_000_000)
+
+
+def test_what_comes_behind_a_long_batch_waits_for_it(daemon: Any, program: Any) -> None:
+    program.batch(1, [long_part("plan")])
+    program.batch(2, [TRACE.part("search")])
+    program.batch(2, [TRACE.part("search")])
+    program.batch(3, [long_part("answer")])
+    program.acknowledged(3)
+    assert daemon.stored() == ["answer", "plan", "search"]
+    refused = daemon.call(lambda: daemon.daemon._meters.figures().refused)
+    assert refused == {}
+
+
+def test_a_long_batch_is_read_while_others_are_answered(
+    daemon: Any, start_program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, read_on = threading.Event(), threading.Event()
+    decode = ZmqReceiver._decode
+
+    def slowly(self: ZmqReceiver, body: memoryview) -> Any:
+        if len(body) > 1_000_000:
+            reading.set()
+            assert read_on.wait(10)
+        return decode(self, body)
+
+    monkeypatch.setattr(ZmqReceiver, "_decode", slowly)
+    slow, quick = start_program(), start_program(session=b"q" * 16)
+    slow.batch(1, [long_part("plan")])
+    assert reading.wait(10)
+    for seq in range(2, 67):
+        slow.batch(seq, [TRACE.part("search")])
+    quick.batch(1, [TRACE.part("answer")])
+    quick.acknowledged(1)
+    busy = slow.hear()
+    assert isinstance(busy, wire.Busy)  # more behind it than any program of ours sends
+    read_on.set()
+    slow.acknowledged(65)
+    assert daemon.stored() == ["answer", "plan", "search"]
+
+
+def test_a_long_batch_that_finds_no_room_comes_again(
+    daemon: Any, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer, refusals = Intake.offer, [True]
+    monkeypatch.setattr(Intake, "offer", lambda self, load: not refusals.pop() if refusals else offer(self, load))
+    program.batch(1, [long_part("plan")])
+    program.batch(2, [TRACE.part("search")])
+    assert isinstance(program.hear(), wire.Busy)
+    program.batch(1, [long_part("plan")])
+    program.batch(2, [TRACE.part("search")])
+    program.acknowledged(2)
+    assert daemon.stored() == ["plan", "search"]
 
 
 def test_a_lost_first_batch_is_asked_for(daemon: Any, program: Any) -> None:
