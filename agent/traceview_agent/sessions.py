@@ -16,7 +16,8 @@ _REMEMBERED: Final = 4096
 class Session:
     """One start of one program. `pending` batches are queued; all up to `committed` are stored, as far as known.
 
-    While a long one is `decoding` on a thread, those after it wait in `behind`, each with its body.
+    While a long one is `decoding` on a thread, those after it wait in `behind`, each with its body. Once one was
+    `refused`, those after it count for nothing until it has come again: else they would look as if it never came.
     """
 
     identity: bytes
@@ -24,6 +25,7 @@ class Session:
     refusal: str | None = None
     committed: int = 0
     pending: set[int] = field(default_factory=set)
+    refused: int | None = None
     decoding: bool = False
     behind: list[tuple[Batch, memoryview]] = field(default_factory=list)
 

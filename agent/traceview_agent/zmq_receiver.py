@@ -22,7 +22,7 @@ from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.endpoints import LINGER_MS, configure, demand_keys, refusal_of
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored
 from traceview_agent.keys import Keys
-from traceview_agent.meters import Meters
+from traceview_agent.meters import Meters, Refusal
 from traceview_agent.redaction import Redaction
 from traceview_agent.sessions import Session, Sessions
 from traceview_agent.zap import Doorkeeper
@@ -42,6 +42,7 @@ _LONG_BYTES: Final = 1024 * 1024
 # Twice what our SDK has under way.
 _MOST_BEHIND: Final = 64
 _SOURCE: Final = "ZeroMQ"
+_FULL: Final = "the daemon's queue is full"
 
 
 class ZmqReceiver:
@@ -190,13 +191,16 @@ class ZmqReceiver:
             self._send(session.identity, wire.Reject(batch.seq, session.refusal))
         elif batch.seq < 1:
             self._send(session.identity, wire.Reject(batch.seq, "a session's batches are numbered from 1"))
+        elif session.refused is not None and batch.seq > session.refused:
+            pass  # under way when that one was refused: both will be sent again
         elif batch.seq in session.pending:
             pass  # sent again too early: it will be acknowledged when it is committed
         elif (problem := self._problem()) is not None:
-            self._meters.add_refused(self._name, "store")
-            self._send(session.identity, wire.Busy(session.committed, _PROBLEM_RETRY_MS, problem))
-        elif not self._queue(session, batch, memoryview(body)):
-            self._refuse(session)
+            self._refuse(session, batch, "store", _PROBLEM_RETRY_MS, problem)
+        elif self._queue(session, batch, memoryview(body)):
+            session.refused = None
+        else:
+            self._refuse(session, batch, "behind", _FULL_RETRY_MS, _FULL)
 
     def _queue(self, session: Session, batch: wire.Batch, body: memoryview) -> bool:
         if session.decoding:
@@ -227,7 +231,7 @@ class ZmqReceiver:
             for later, its_body in behind:
                 self._batch(session, later, its_body)
         else:  # those behind it will come again as well
-            self._refuse(session)
+            self._refuse(session, batch, "behind", _FULL_RETRY_MS, _FULL)
 
     def _offer(self, session: Session, batch: wire.Batch, size: int, parts: list[SpanPart], faults: list[str]) -> bool:
         refusal = faults[0] if faults and not parts else None
@@ -249,9 +253,10 @@ class ZmqReceiver:
             self._meters.add_rejected(self._name, "undecodable", max(len(faults), batch.count - len(parts)))
         return True
 
-    def _refuse(self, session: Session) -> None:
-        self._meters.add_refused(self._name, "behind")
-        self._send(session.identity, wire.Busy(session.committed, _FULL_RETRY_MS, "the daemon's queue is full"))
+    def _refuse(self, session: Session, batch: wire.Batch, why: Refusal, retry_ms: int, words: str) -> None:
+        session.refused = batch.seq
+        self._meters.add_refused(self._name, why)
+        self._send(session.identity, wire.Busy(session.committed, retry_ms, words))
 
     def _decode(self, body: memoryview) -> tuple[list[SpanPart], list[str]]:
         """The good records, without secrets, and what is wrong with each bad one, which goes to the dead letters."""

@@ -124,6 +124,25 @@ def test_a_long_batch_that_finds_no_room_comes_again(
     assert daemon.stored() == ["plan", "search"]
 
 
+def test_a_batch_that_is_refused_again_and_again_is_not_skipped(
+    daemon: Any, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_room, refusals = Intake.has_room, [True, True]
+    monkeypatch.setattr(
+        Intake, "has_room", lambda self, *load: not refusals.pop() if refusals else has_room(self, *load)
+    )
+    for _ in range(2):
+        program.batch(1, TRACE.parts[:1])
+        program.batch(2, TRACE.parts[1:])
+        assert isinstance(program.hear(), wire.Busy)
+    assert program.hears_nothing()
+    assert daemon.stored() == []
+    program.batch(1, TRACE.parts[:1])
+    program.batch(2, TRACE.parts[1:])
+    program.acknowledged(2)
+    assert daemon.stored() == ["answer", "plan", "search"]
+
+
 def test_a_lost_first_batch_is_asked_for(daemon: Any, program: Any) -> None:
     program.batch(2, TRACE.parts[1:])
     answer = program.hear()
