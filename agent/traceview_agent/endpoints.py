@@ -54,7 +54,8 @@ def _answers(path: Path) -> bool:
 def configure(socket: zmq.asyncio.Socket, endpoint: str) -> None:
     """Bounds what a stranger can cost."""
     socket.set(zmq.MAXMSGSIZE, wire.MAX_FRAME_BYTES)
-    socket.set(zmq.RCVHWM, 64)
+    # Messages of one program that wait here; they have up to 1 MB each, and programs may be many.
+    socket.set(zmq.RCVHWM, 4)
     socket.set(zmq.HANDSHAKE_IVL, 5000)
     socket.set(zmq.LINGER, LINGER_MS)
     # With it an address of IPv4 would be shown as one of IPv6.

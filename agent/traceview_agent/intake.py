@@ -10,10 +10,10 @@ from typing import Any
 
 from traceview.protocol.records import SpanPart
 
-# Both bounds hold together. 50,000 spans is about a second of writing at full rate; 64 MiB as they came on the wire
-# are some 200 MiB as Python objects, which keeps the daemon below its ceiling of 512 MiB under overload.
+# Both bounds hold together. 50,000 parts are less than a second of writing at full rate; 32 MiB as they came on the
+# wire are some 100 MiB as Python objects, which keeps the daemon below 300 MB under overload.
 MAX_SPANS = 50_000
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
