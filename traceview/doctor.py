@@ -313,8 +313,12 @@ def _spools(places: Places, *, running: bool) -> Check:
     """What programs that have ended could not hand over; the locks are held only while looking."""
     waiting = []
     for dead in find_dead(places.spool):
-        waiting.append(sum(map(len, dead.bodies())))
-        dead.release()
+        try:
+            waiting.append(sum(map(len, dead.bodies())))
+        except OSError as error:
+            return _attention("spools", f"{dead.folder} can't be read: {error.strerror or error}", "see to the file")
+        finally:
+            dead.release()
     if not any(waiting):
         return _ok("spools", f"{places.spool}, nothing waits")
     said = f"{_size(sum(waiting))} wait in {places.spool}, left by {_count(len(waiting), 'program')} that ended"

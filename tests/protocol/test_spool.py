@@ -284,3 +284,36 @@ def test_whatever_happens_to_a_segment_what_lies_before_it_is_read(place: int, v
         assert told or place < 64 or found[:whole] == records[:whole]
         assert told or length >= 64 + 60 * 9 or not length or place < 64
         assert dead.dropped() <= 2**32 - 1
+
+
+def test_what_can_not_be_read_now_is_not_taken_for_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME)
+    spool.append(b"kept")
+    spool.close()
+    (dead,) = find_dead(tmp_path)
+    segment = tmp_path / NAME / "00000001.seg"
+    aside = segment.rename(tmp_path / "aside")
+    segment.symlink_to(segment)  # opening it fails, as with too many open files
+    with pytest.raises(OSError):
+        list(dead.bodies())
+    with pytest.raises(OSError):
+        dead.dropped()
+    segment.unlink()
+    aside.rename(segment)
+    assert left_by(dead) == [b"kept"]
+    dead.remove()
+
+
+def test_a_spool_without_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError):
+            Spool(tmp_path / NAME)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+    Spool(tmp_path / NAME).close()

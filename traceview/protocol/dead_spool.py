@@ -21,7 +21,10 @@ _SHOWN_BYTES: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class DeadSpool:
-    """The spool of a process that is gone, its lock held: who it was, and what was not acknowledged."""
+    """The spool of a process that is gone, its lock held: who it was, and what was not acknowledged.
+
+    What can't be read now raises OSError: taken for nothing, it would be deleted.
+    """
 
     folder: Path
     lock: int
@@ -38,7 +41,7 @@ class DeadSpool:
         """The session's Hello frame; empty where the process died before it wrote it."""
         try:
             return (self.folder / "hello").read_bytes()
-        except OSError:
+        except FileNotFoundError:
             return b""
 
     def dropped(self) -> int:
@@ -50,21 +53,21 @@ class DeadSpool:
         for path in self._segments():
             problem = _read_header(path).problem
             if problem:
-                with contextlib.suppress(OSError), path.open("rb") as file:
+                with path.open("rb") as file:
                     yield f"{path.name} {problem}", file.read(_SHOWN_BYTES)
 
     def bodies(self) -> Iterator[bytes]:
         """Records that were not acknowledged, oldest first, a segment at a time; of a damaged one what is left."""
         for path in self._segments():
             segment = _read_header(path)
-            with contextlib.suppress(OSError), path.open("rb") as file:
+            with path.open("rb") as file:
                 file.seek(segment.start)
                 body = file.read(segment.end - segment.start)
                 if body:
                     yield body
 
     def _segments(self) -> list[Path]:
-        return sorted(self.folder.glob("*.seg"))
+        return sorted(path for path in self.folder.iterdir() if path.suffix == ".seg")
 
     def remove(self) -> None:
         """Deletes the spool: everything in it is in the store. The lock goes last: what is left of a kill is found."""
@@ -117,8 +120,6 @@ def _read_header(path: Path) -> _Segment:
         with path.open("rb") as file:
             magic, version, size, tail, acked, dropped, _ = HEADER.unpack(file.read(HEADER.size))
             there = os.fstat(file.fileno()).st_size
-    except OSError:
-        return _Segment()
     except struct.error:
         return _Segment(problem="has no whole header")
     if magic != MAGIC or version != VERSION or size < HEADER.size or acked > tail or dropped > MAX_DROPPED:

@@ -19,6 +19,7 @@ import contextlib
 import errno
 import mmap
 import os
+import shutil
 import struct
 import sys
 import threading
@@ -145,7 +146,12 @@ class Spool:
         self._dropped = 0
         self._segments: deque[_Segment] = deque()
         self._spare: _Segment | None = None
-        self._last = self._grow(min(self._capacity, _FIRST_SEGMENT_BYTES - _HEADER_BYTES))
+        try:
+            self._last = self._grow(min(self._capacity, _FIRST_SEGMENT_BYTES - _HEADER_BYTES))
+        except OSError:
+            self.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     @property
     def written(self) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import deque
+from pathlib import Path
 from typing import Final
 
 from traceview.protocol.places import find_places, is_far
@@ -20,12 +22,21 @@ def open_outbox(session: bytes) -> Outbox:
         places = find_places()
         for folder in (places.runtime, places.spool):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        spool = Spool(places.spool / session.hex(), limit=_limit())
+        spool = _make_spool(places.spool / session.hex())
         # A daemon on another machine takes over no spools of this one.
         return SpoolOutbox(spool, outlives=not is_far(places.endpoint))
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError where there is none
         guard.say_once("spool", "spans wait in memory and die with the program, since no spool can be made: %s", error)
         return MemoryOutbox()
+
+
+def _make_spool(folder: Path) -> Spool:
+    """The spool; tried twice, since without one the program's spans die with it."""
+    try:
+        return Spool(folder, limit=_limit())
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return Spool(folder, limit=_limit())
 
 
 def _limit() -> int:
