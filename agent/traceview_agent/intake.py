@@ -90,12 +90,18 @@ class Intake:
         self._waiting: deque[Load] = deque()
         self._spans = self._bytes = 0
         self._closed = False
+        self._offered = 0
         self._changed = threading.Condition()
 
     @property
     def queued(self) -> int:
         """Spans that came in and are not committed yet."""
         return self._spans
+
+    @property
+    def offered(self) -> int:
+        """How many loads came in so far."""
+        return self._offered
 
     @property
     def depth(self) -> Depth:
@@ -119,6 +125,7 @@ class Intake:
             if not self.has_room(load.weight, load.size):
                 return False
             self._waiting.append(load)
+            self._offered += 1
             spans, size = self._counted(load.weight, load.size)
             self._spans += spans
             self._bytes += size

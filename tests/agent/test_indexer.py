@@ -178,7 +178,7 @@ def test_a_fault_of_ours_does_not_end_it(
 def test_it_rests_while_the_writer_has_work(daemon: Any, program: Any, until: Any) -> None:
     program.batch(1, parts(10))
     program.acknowledged(1)
-    until(lambda: found("needle") == 10)
+    until(lambda: found("needle") == 10 and daemon.status.search.waiting == 0)
     intake = daemon.daemon._intake
     with intake._changed:
         intake._spans += 1  # as if a load were being written

@@ -16,7 +16,8 @@ from traceview.protocol.places import find_places
 
 sys.path.insert(0, str(Path(__file__).parent / "faults"))
 
-from disk import NoDisk, SmallDisk, small_disk
+from disk import SmallDisk, small_disk
+from strain import Absent
 
 Start = Callable[[], None]
 OpenWindow = Callable[[], MainWindow]
@@ -62,7 +63,7 @@ def disk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk]:
         with small_disk(home / "disk") as mounted:
             monkeypatch.setenv("TRACEVIEW_STORE", str(mounted.folder / "traces.db"))
             yield mounted
-    except NoDisk as reason:
+    except Absent as reason:
         pytest.skip(str(reason))
 
 

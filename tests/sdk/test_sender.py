@@ -85,11 +85,13 @@ def test_a_burst_travels_in_few_batches(daemon: Daemon) -> None:
 def test_a_program_that_computes_is_disturbed_rarely_and_a_flush_does_not_wait_for_that(daemon: Daemon) -> None:
     record("first")
     assert tv.flush(10)
-    before, began, spans = len(daemon.batches), time.process_time(), 0
-    while time.process_time() - began < 0.6:
+    before, began, began_cpu, spans = len(daemon.batches), time.monotonic(), time.process_time(), 0
+    while time.process_time() - began_cpu < 0.6:
         sum(range(20_000))
         record("step")
         spans += 1
+    if time.monotonic() - began > 0.9:
+        pytest.skip("the machine is too busy for one program to be: it got less than two thirds of a core")
     # One in 5 ms would be 120; the first 40 ms are still at that pace.
     assert len(daemon.batches) - before < 40
     assert tv.flush(10)

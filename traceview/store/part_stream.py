@@ -155,12 +155,13 @@ class PartStream:
     def waiting(self, index: dict[str, int]) -> int:
         """How many spans have parts that an index, which says this of itself (`meta_of`), does not have yet.
 
-        Exact at the begin and the end of catching up, in between by the share of blocks that are left.
+        Exact at the begin and the end of catching up, in between by the share of blocks that are left: the last one
+        counts as left, since it may have grown.
         """
         spans = self.changed_spans(index.get("change", 0))
         begun, end = index.get("block", 0), self.last_block()
-        left = end - (index.get("cursor", 0) >> 8)
-        return spans if end <= begun else math.ceil(spans * max(0, left) / (end - begun))
+        left = max(1, end - (index.get("cursor", 0) >> 8))
+        return spans if end <= begun else math.ceil(spans * min(1.0, left / (end - begun)))
 
     def close(self) -> None:
         """Closes the file; safe twice."""
