@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from traceview.app.state.open_run import OpenRun, Source
 from traceview.app.tail import Tail, TracesRead
-from traceview.app.wakeup import Alarm, StoreWatch
+from traceview.app.wakeup import Alarm, StoreWatch, _late_events_are_no_error, _observe
 from traceview.conventions import facts
 from traceview.protocol.records import Event, SpanPart, Status, TraceSummary
 from traceview.store import Limits, Sampling, StoreWriter, Verdict
@@ -353,6 +355,55 @@ def test_a_watch_hears_writes_to_its_store_and_moves_with_it(home: Path, qtbot: 
     assert time.monotonic() - started < 4
     watch.close()
     watch.close()
+
+
+def test_a_watch_hears_writes_to_a_store_behind_a_link(home: Path) -> None:
+    (home / "disk").mkdir()
+    (home / "link").symlink_to(home / "disk")
+    alarm = Alarm()
+    watch = StoreWatch(alarm)
+    assert watch.watch(home / "link" / "traces.db")
+    (home / "disk" / "traces.db-wal").write_text("x")
+    started = time.monotonic()
+    assert alarm.sleep(0, 5)
+    assert time.monotonic() - started < 4
+    watch.close()
+
+
+def test_a_watch_that_moves_or_closes_while_the_store_is_written_is_silent(home: Path) -> None:
+    folders = [home / "one", home / "two"]
+    for folder in folders:
+        folder.mkdir()
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            for folder in folders:
+                (folder / "traces.db-wal").write_text("x")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    watch = StoreWatch(Alarm())
+    for turn in range(100):
+        assert watch.watch(folders[turn % 2] / "traces.db")
+    watch.close()
+    done.set()
+    writer.join()
+
+
+def test_only_the_complaint_of_a_closing_watch_is_quietened(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    watchdogs = logging.getLogger("watchdog.observers.inotify")
+    with _late_events_are_no_error():
+        watchdogs.error("InotifyEmitter.queue_events() called when the thread is inactive")
+        watchdogs.info("Inotify queue overflowed")
+    watchdogs.info("InotifyEmitter.queue_events() called when the thread is inactive")
+    assert len(caplog.records) == 2
+
+
+def test_a_watch_that_cannot_be_started_leaves_no_thread(home: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        _observe(home / "gone" / "traces.db", Alarm())
 
 
 def _started(part: SpanPart) -> SpanPart:
