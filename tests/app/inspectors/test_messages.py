@@ -122,8 +122,8 @@ def test_what_is_unknown_takes_no_room(subject: MakeSubject) -> None:
     assert not llm_figures(subject("tool")).known
     instant = llm_figures(subject("llm", ms=0, attributes=FIGURES))
     assert [name for name, _ in instant.figures] == ["Duration"]
-    backward = dict(llm_figures(subject("llm", ms=-1500, attributes=FIGURES)).figures)
-    assert backward["Duration"].startswith("ends 1.50\u2009s before it starts")
+    backward = llm_figures(subject("llm", ms=-1500, attributes=FIGURES))
+    assert backward.figures == (("Duration", "−1.50\u2009s"),)
     interrupted = subject("llm", ms=None, status=3)
     assert llm_figures(interrupted).figures == ()
 

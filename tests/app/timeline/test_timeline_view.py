@@ -392,18 +392,11 @@ def test_a_card_says_what_the_bar_has_no_room_for(
         runs.make_row(1, None, 0, 100 * MS, name="leaf", kind="strange", detail="d" * 60, events=3),
         runs.make_row(2, None, 0, 0, name="bad", status=Status.ERROR, message="it broke " * 30),
         runs.make_row(3, None, 0, None, name="busy"),
-        runs.make_row(4, None, 0, -2000 * MS, name="backward"),
     ]
     pane = show(runs.make_run(rows))
     hand = mouse(pane.timeline.viewport())
     card = pane.hover_card
-    shown = (
-        (0, ("Detail", "d" * 60)),
-        (1, ("Duration", "0\u2009µs")),
-        (2, ("Running for", "100\u2009ms")),
-        (3, ("Clock", "ends 2.00\u2009s before it starts")),
-    )
-    for row, lines in shown:
+    for row, lines in ((0, ("Detail", "d" * 60)), (1, ("Duration", "0\u2009µs")), (2, ("Running for", "100\u2009ms"))):
         hand.move(pane.timeline.scale.x(0) + 1, pane.tree.row_rect(row).center().y())
         qtbot.waitUntil(lambda: card.isVisible())
         assert card.card is not None

@@ -27,8 +27,6 @@ def span_card(rows: SpanRows, bars: BarPainter, span: int, frame: Frame, colors:
         ("Start", figures.duration_text(int(columns.start[span]))),
         ("Running for" if record.status is Status.RUNNING else "Duration", figures.duration_text(took)),
     ]
-    if record.end_ns is not None and record.end_ns < record.start_ns:
-        lines.append(("Clock", f"ends {figures.duration_text(record.start_ns - record.end_ns)} before it starts"))
     if columns.is_container(span):
         own = bars.self_time(span)
         share = f", {100 * own / took:.1f}{figures.THIN}%" if took > 0 else ""
