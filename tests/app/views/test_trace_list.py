@@ -70,6 +70,21 @@ def test_a_filter_that_hides_everything_offers_to_be_cleared(
     assert traces.filter_bar.field.text == ""
 
 
+def test_the_rail_says_that_a_filter_hides_traces(traces: TraceList, summary: MakeSummary, qtbot: QtBot) -> None:
+    _fill(traces, *(summary(at=at) for at in range(12)))
+    traces.set_rail(True)
+    foot = traces._rail_foot
+    assert foot.accessibleName() == "12 traces"
+    plain = foot.grab().toImage()
+    traces._filters.type("duration > 1 h")
+    qtbot.waitUntil(lambda: foot.accessibleName().startswith("0 of 12 traces"))
+    assert foot.grab().toImage() != plain
+    assert traces._hint.isVisible()
+    assert not traces._hint.clear.isVisible(), "its words have no room here"
+    traces.set_rail(False)
+    qtbot.waitUntil(traces._hint.clear.isVisible)
+
+
 def test_the_title_counts_shown_of_all(traces: TraceList, summary: MakeSummary, qtbot: QtBot) -> None:
     _fill(traces, *(summary(at=at) for at in range(12)))
     assert traces._title.counts == "12"

@@ -242,7 +242,7 @@ class TraceList(QWidget):
         model = self._model
         self.filter_bar.set_many(model.total > _MANY_TRACES)
         self._title.set_counts(model.rowCount(), model.total, filtered=self._filters.active)
-        self._rail_foot.set_count(model.rowCount())
+        self._rail_foot.set_counts(model.rowCount(), model.total, filtered=self._filters.active)
         self.counters.set_stats(model.stats)
         self._refresh_histogram()
         nothing = model.total == 0 and not self._filters.active

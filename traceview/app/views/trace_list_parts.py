@@ -6,12 +6,14 @@ from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from traceview.app.controls import TextButton
+from traceview.app.controls import TextButton, plain_tooltip
+from traceview.app.icons import draw_icon
 from traceview.app.models.trace_list import TraceListModel
 from traceview.app.paint import draw_text, fill_round
 from traceview.app.theme import COLUMN_HEADER, TRACE_ROW, Theme, ui_font
 from traceview.app.views.part import Part
 
+_FUNNEL = 12
 _SKELETONS = ((150, 100), (136, 110), (122, 120), (108, 128))
 
 
@@ -62,21 +64,31 @@ class Columns(Part):
 
 
 class RailFoot(Part):
-    """How many traces the rail shows."""
+    """How many traces the rail shows, under a funnel where a filter hides others."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setFixedHeight(36)
         self._text = ""
+        self._filtered = False
 
-    def set_count(self, count: int) -> None:
-        """Shows a count, 12.3k where it is long."""
-        self._text = f"{count:,}" if count < 100_000 else f"{count // 1000}k"
+    def set_counts(self, shown: int, total: int, *, filtered: bool) -> None:
+        """Shows how many traces are shown, 123k where there are many; of how many is in the tooltip."""
+        self._text = f"{shown:,}" if shown < 100_000 else f"{shown // 1000}k"
+        self._filtered = filtered
+        of_all = "1 trace" if total == 1 else f"{total:,} traces"
+        said = f"{shown:,} of {of_all}: a filter is on" if filtered else of_all
+        self.setToolTip(plain_tooltip(said))
+        self.setAccessibleName(said)
         self.update()
 
     def _paint(self, painter: QPainter, colors: Theme) -> None:
         painter.fillRect(0, 0, self.width(), 1, colors.border)
-        draw_text(painter, self.rect(), self._text, ui_font(11, 500), colors.text3, Qt.AlignmentFlag.AlignHCenter)
+        box = self.rect()
+        if self._filtered:
+            draw_icon(painter, (self.width() - _FUNNEL) // 2, 5, "filter", colors.accent, _FUNNEL)
+            box.setTop(5 + _FUNNEL)
+        draw_text(painter, box, self._text, ui_font(11, 500), colors.text3, Qt.AlignmentFlag.AlignHCenter)
 
 
 class Hint(Part):
@@ -86,6 +98,7 @@ class Hint(Part):
         super().__init__(over)
         self._text = ""
         self._skeletons = True
+        self._offers: tuple[TextButton, ...] = ()
         self.clear = TextButton("Clear the filter", parent=self)
         self.everywhere = TextButton("Search everything recorded", parent=self)
         self.clear.hide()
@@ -115,9 +128,9 @@ class Hint(Part):
             self._text = "No trace matches the filter."
         elif empty and not loading:
             self._text = "Runs appear here as they start."
-        offers = empty and filtered and not self._skeletons
-        self.clear.setVisible(offers)
-        self.everywhere.setVisible(offers and words)
+        self._offers = ()
+        if empty and filtered and not self._skeletons:
+            self._offers = (self.clear, self.everywhere) if words else (self.clear,)
         self.setVisible(empty)
         self._place()
         self.update()
@@ -134,8 +147,14 @@ class Hint(Part):
             return
         self.setGeometry(parent.rect())
         for button, top in ((self.clear, 56), (self.everywhere, 92)):
+            button.setVisible(button in self._offers and not self._is_narrow)
             button.resize(button.sizeHint())
             button.move((self.width() - button.width()) // 2, top)
+
+    @property
+    def _is_narrow(self) -> bool:
+        """Whether it covers the rail, where nothing can be read."""
+        return self.width() < 100
 
     def sizeHint(self) -> QSize:
         """As large as the list."""
@@ -143,7 +162,7 @@ class Hint(Part):
 
     def _paint(self, painter: QPainter, colors: Theme) -> None:
         painter.fillRect(self.rect(), colors.bg1)
-        if self.width() < 100:
+        if self._is_narrow:
             return
         top = 20
         if self._skeletons:
