@@ -41,12 +41,15 @@ class Redaction:
         """Parts from anywhere, looked at one by one."""
         return [self.part(part) for part in parts]
 
-    def part(self, part: SpanPart) -> SpanPart:
-        """The part without secrets. Should we fail at one, its values are given up, not its secrets."""
+    def part(self, part: SpanPart, *, alarmed: bool = False) -> SpanPart:
+        """The part without secrets. Should we fail at one, its values are given up, not its secrets.
+
+        `alarmed`: there was an alarm for its record.
+        """
         if self._redactor is None:
             return part
         try:
-            return self._redactor.part(part)
+            return self._redactor.part(part, alarmed=alarmed)
         except Exception:
             log.exception("a span could not be searched for secrets: it is kept without its values")
             return without_values(part)

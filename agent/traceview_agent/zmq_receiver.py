@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, cast
 
@@ -225,7 +225,8 @@ class ZmqReceiver:
         if not self._intake.has_room(max(1, batch.count), len(body)):
             return False  # before decoding, which costs more than refusing
         if len(body) <= _LONG_BYTES:
-            return self._offer(session, batch, len(body), *self._decode(body))
+            size = len(body)
+            return self._offer(session, batch, size, *self._decode(body))
         session.decoding = True
         session.pending.add(batch.seq)
         task = asyncio.create_task(self._queue_long(session, batch, body))
@@ -235,13 +236,14 @@ class ZmqReceiver:
 
     async def _queue_long(self, session: Session, batch: wire.Batch, body: memoryview) -> None:
         """Decodes on a thread, since 100 MB take a second, or several; then takes what waited behind it."""
+        size = len(body)
         try:
             decoded = await asyncio.to_thread(self._decode, body)
         finally:
             session.decoding = False
             session.pending.discard(batch.seq)
         behind, session.behind = session.behind, []
-        if self._offer(session, batch, len(body), *decoded):
+        if self._offer(session, batch, size, *decoded):
             for later, its_body in behind:
                 self._batch(session, later, its_body)
         else:  # those behind it will come again as well
@@ -273,9 +275,17 @@ class ZmqReceiver:
         self._send(session.identity, wire.Busy(session.committed, retry_ms, words))
 
     def _decode(self, body: memoryview) -> tuple[list[SpanPart], list[str]]:
-        """The good records, without secrets, and what is wrong with each bad one, which goes to the dead letters."""
-        parts: list[SpanPart] = []
+        """The good records, without secrets, and what is wrong with each bad one, which goes to the dead letters.
+
+        Releases the body as soon as it is read: while secrets are looked for, 100 MB needn't lie there as well.
+        """
         faults: list[str] = []
+        read = list(self._read_records(body, faults))
+        body.release()
+        return [self._redaction.part(part, alarmed=True) if alarmed else part for part, alarmed in read], faults
+
+    def _read_records(self, body: memoryview, faults: list[str]) -> Iterator[tuple[SpanPart, bool]]:
+        """The good records as parts, each with whether it may hold a secret."""
         alarms = self._redaction.alarms(body)
         end = 0
         try:
@@ -283,13 +293,11 @@ class ZmqReceiver:
                 start = end
                 end += _LENGTH_BYTES + len(record)
                 try:
-                    part = wire.decode_part(record)
-                    parts.append(self._redaction.part(part) if alarms.within(start, end) else part)
+                    yield wire.decode_part(record), alarms.within(start, end)
                 except wire.WireError as error:
                     self._fault(faults, error, record)
         except wire.WireError as error:
             self._fault(faults, error, body)
-        return parts, faults
 
     def _fault(self, faults: list[str], error: wire.WireError, record: memoryview) -> None:
         faults.append(str(error))

@@ -26,8 +26,8 @@ class Pattern(Protocol):
 
     @property
     def groupindex(self) -> Mapping[str, int]: ...
-    def finditer(self, text: str) -> Iterator[Any]: ...
-    def search(self, text: str) -> Any: ...
+    def finditer(self, text: Any) -> Iterator[Any]: ...
+    def search(self, text: Any, pos: int = 0) -> Any: ...
 
 
 def compile_pattern(pattern: str) -> Pattern:
@@ -54,7 +54,7 @@ class Scan:
 
     def __init__(self, pattern: str) -> None:
         self._search: Callable[..., Any] = compile_pattern(pattern).search
-        self.linear = _re2() is not None
+        self.linear = is_linear()
 
     def found_in(self, raw: bytes | memoryview) -> bool:
         """Whether it is anywhere in there."""
@@ -67,6 +67,11 @@ class Scan:
         """Where it first is from `start` on, the length if nowhere. For `linear` scans only."""
         match = self._search(raw, start)
         return len(raw) if match is None else int(match.start())
+
+
+def is_linear() -> bool:
+    """Whether it is RE2, whose patterns also take UTF-8."""
+    return _re2() is not None
 
 
 def _re2() -> Any:

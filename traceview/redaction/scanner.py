@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from traceview.redaction.engine import Pattern, PatternError, Scan, compile_pattern
+from traceview.redaction.engine import Pattern, PatternError, Scan, compile_pattern, is_linear
+from traceview.redaction.long_text import byte_ranges, character_ranges, cut_out, find_needles
 from traceview.redaction.rules import E_MAIL, Rule, Rules
 
 MARK: Final = "[redacted:"
 NAME: Final = "name"
 _SHORTEST: Final = 8
 _SHORTEST_VALUE: Final = 3
+# Shorter text is searched faster in its characters.
+_LONG: Final = 256 * 1024
+_TWO_CHARACTERS: Final = 8  # in UTF-8, at most
+_MARK_BYTES: Final = MARK.encode()
 _SEPARATORS: Final = re.compile(r"[ \t\r\n._\-]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD_BEFORE: Final = re.compile(r"[A-Za-z0-9._\-]*\Z")
@@ -80,6 +85,7 @@ class Scanner:
         self._shapes = [_compiled(rule) for rule in (*extra, *shapes)]
         self._find_names = compile_pattern(_spelled(self._names, r"[ ._\-]?")).finditer
         ours = "|".join((_spelled(self._names, r"[ \t\r\n._\-]*"), *(_unnamed(shape.pattern) for shape in shapes)))
+        self._takes_bytes = is_linear()
         self._scans = tuple(Scan(pattern) for pattern in (ours, *(_loose(rule.pattern) for rule in extra)))
         self._shortest = 1 if extra else _SHORTEST
 
@@ -104,6 +110,8 @@ class Scanner:
         if len(text) < self._shortest:
             return text
         try:
+            if self._takes_bytes and len(text) > _LONG:
+                return self._cleaned_long(text, found)
             raw = text.encode()
         except UnicodeEncodeError:  # a lone surrogate, which no pattern can be asked about
             mended = text.encode(errors="replace").decode()
@@ -116,13 +124,32 @@ class Scanner:
         for shape in self._shapes:
             if shape.rule.needle in lower:
                 cleaned = _cut_out(cleaned, shape.rule.name, list(_spans(shape, cleaned)), found)
-        return _cut_out(cleaned, NAME, self._named(cleaned), found)
+        named = self._named(cleaned, (match.span() for match in self._find_names(cleaned)))
+        return _cut_out(cleaned, NAME, named, found)
 
-    def _named(self, text: str) -> list[Span]:
+    def _cleaned_long(self, text: str, found: Counter[str]) -> str:
+        """The same by the text's bytes: RE2 copies none of them, and other threads run while it searches them."""
+        raw = text.encode()
+        if not self.suspicious(raw):
+            return text
+        before = found.total()
+        needles = find_needles(raw, (shape.rule.needle for shape in self._shapes))
+        for shape in self._shapes:
+            if shape.rule.needle in needles:
+                raw = _cut_out_bytes(raw, shape.rule.name, list(_spans_in_bytes(shape, raw)), found)
+        raw = _cut_out_bytes(raw, NAME, self._named_in_bytes(raw, text if found.total() == before else None), found)
+        return text if found.total() == before else raw.decode()
+
+    def _named_in_bytes(self, raw: bytes, text: str | None) -> list[Span]:
+        """What `_named` finds, in bytes; `text` may be given if it is at hand."""
+        text = raw.decode() if text is None else text
+        names = character_ranges(raw, text, (match.span() for match in self._find_names(raw)))
+        return list(byte_ranges(text, self._named(text, names)))
+
+    def _named(self, text: str, names: Iterable[Span]) -> list[Span]:
         """JSON, query strings, headers and options inside text: `"api_key": "…"`, `password=…`, `--password …`."""
         spans: list[Span] = []
-        for match in self._find_names(text):
-            start, end = match.span()
+        for start, end in names:
             if spans and start < spans[-1][1]:
                 continue  # inside of a value that goes anyway
             span = _value_after(text, start, end)
@@ -160,6 +187,27 @@ def _spans(shape: _Shape, text: str) -> Iterator[Span]:
     for match in shape.pattern.finditer(text):
         start, end = match.span(shape.group)
         end = start + _length(shape.rule.check, text[start : end + 2], end - start)
+        if start < end:
+            yield start, end
+
+
+def _cut_out_bytes(raw: bytes, name: str, spans: list[Span], found: Counter[str]) -> bytes:
+    fresh = [span for span in spans if not raw.startswith(_MARK_BYTES, span[0])]
+    if not fresh:
+        return raw
+    found[name] += len(fresh)
+    return cut_out(raw, fresh, f"{MARK}{name}]".encode())
+
+
+def _spans_in_bytes(shape: _Shape, raw: bytes) -> Iterator[Span]:
+    for match in shape.pattern.finditer(raw):
+        start, end = match.span(shape.group)
+        if shape.rule.check:
+            text = raw[start:end].decode()
+            length = _length(
+                shape.rule.check, text + raw[end : end + _TWO_CHARACTERS].decode(errors="ignore"), len(text)
+            )
+            end = start + len(text[:length].encode())
         if start < end:
             yield start, end
 
