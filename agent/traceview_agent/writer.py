@@ -191,7 +191,8 @@ class Writer:
             if keep := frozenset[bytes]().union(*(load.keep for load in loads)):
                 writer.pin(keep)
             began = time.perf_counter()
-            writer.apply(parts, session=session, seq=upto, dropped=dropped, resource=resource)
+            ready = [each for load in loads for each in load.ready]
+            writer.apply(parts, session=session, seq=upto, dropped=dropped, resource=resource, ready=ready)
             self._upkeep.noticed(writer)
         except StoreError:
             raise

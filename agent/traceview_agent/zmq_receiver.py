@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, cast
 
@@ -17,6 +17,7 @@ from traceview.protocol import wire
 from traceview.protocol.control import Receiver
 from traceview.protocol.places import is_far
 from traceview.protocol.records import SpanPart
+from traceview.store import ReadyPart, make_ready
 from traceview_agent.connection_gate import ConnectionGate
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.endpoints import LINGER_MS, configure, demand_keys, refusal_of
@@ -73,6 +74,7 @@ class ZmqReceiver:
         self._acks: dict[bytes, int] = {}
         self._told: set[str] = set()
         self._long: set[asyncio.Task[None]] = set()
+        self._one_at_a_time = asyncio.Lock()  # each takes six times its bytes while it is searched
         self._max_connections = max_connections
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None
@@ -226,7 +228,7 @@ class ZmqReceiver:
             return False  # before decoding, which costs more than refusing
         if len(body) <= _LONG_BYTES:
             size = len(body)
-            return self._offer(session, batch, size, *self._decode(body))
+            return self._offer(session, batch, size, *self._decode(body), ())
         session.decoding = True
         session.pending.add(batch.seq)
         task = asyncio.create_task(self._queue_long(session, batch, body))
@@ -238,7 +240,8 @@ class ZmqReceiver:
         """Decodes on a thread, since 100 MB take a second, or several; then takes what waited behind it."""
         size = len(body)
         try:
-            decoded = await asyncio.to_thread(self._decode, body)
+            async with self._one_at_a_time:
+                decoded = await asyncio.to_thread(self._decode_long, body)
         finally:
             session.decoding = False
             session.pending.discard(batch.seq)
@@ -249,7 +252,28 @@ class ZmqReceiver:
         else:  # those behind it will come again as well
             self._refuse(session, batch, "behind", _FULL_RETRY_MS, _FULL)
 
-    def _offer(self, session: Session, batch: wire.Batch, size: int, parts: list[SpanPart], faults: list[str]) -> bool:
+    def _decode_long(self, body: memoryview) -> tuple[list[SpanPart], list[str], list[ReadyPart]]:
+        """As `_decode`; long parts are also made ready for the writer."""
+        size = len(body)
+        parts, faults = self._decode(body)
+        if size < len(parts) * _LONG_BYTES:
+            return parts, faults, []
+        try:
+            ready = [make_ready(part) for part in parts]
+        except Exception:  # the writer meets it again, and sets aside what can't be stored
+            log.exception("a long part could not be made ready to be stored")
+            return parts, faults, []
+        return [each.part for each in ready], faults, ready
+
+    def _offer(
+        self,
+        session: Session,
+        batch: wire.Batch,
+        size: int,
+        parts: list[SpanPart],
+        faults: list[str],
+        ready: Sequence[ReadyPart],
+    ) -> bool:
         refusal = faults[0] if faults and not parts else None
         load = Load(
             parts=parts,
@@ -261,6 +285,7 @@ class ZmqReceiver:
             dropped=batch.dropped,
             resource=session.resource,
             receiver=self._name,
+            ready=ready,
         )
         if not self._intake.offer(load):
             return False

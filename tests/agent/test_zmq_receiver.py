@@ -20,6 +20,7 @@ from traceview.protocol.places import find_places
 from traceview.protocol.records import SpanPart
 from traceview.store import StoreReader
 from traceview.testing import build_trace
+from traceview_agent import zmq_receiver
 from traceview_agent.endpoints import refusal_of
 from traceview_agent.intake import Intake
 from traceview_agent.zmq_receiver import ZmqReceiver
@@ -380,3 +381,27 @@ def test_a_socket_that_someone_answers_on_is_not_taken_over(home: Any) -> None:
         context.term()
     path.touch()
     assert refusal_of(f"ipc://{path}") is None
+
+
+def test_a_long_part_of_any_kind_is_stored_as_it_was(daemon: Any, program: Any) -> None:
+    text = "".join(f"{number}: — said “so”\n" for number in range(200_000))
+    parts = [msgspec.structs.replace(TRACE.part("plan"), input=[{"content": text}, 1.5, None], output=text)]
+    program.batch(1, [parts[0], long_part("answer")])
+    program.batch(2, [TRACE.part("search")] * 2)
+    program.acknowledged(2)
+    reader = StoreReader(daemon.places.store)
+    payload = reader.payload(parts[0].trace_id, parts[0].span_id)
+    reader.close()
+    assert payload is not None
+    assert (payload.input, payload.output) == (parts[0].input, text)
+
+
+def test_a_long_part_that_can_not_be_made_ready_is_left_to_the_writer(
+    daemon: Any, program: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(zmq_receiver, "make_ready", lambda part: 1 / 0)
+    program.batch(1, [long_part("plan")])
+    program.acknowledged(1)
+    assert daemon.stored() == ["plan"]
+    assert "could not be made ready" in caplog.text
+    caplog.clear()

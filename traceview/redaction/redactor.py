@@ -53,8 +53,12 @@ class Redactor:
 
         `alarmed`: the record it came as was scanned and may hold one, so that it needn't be encoded to find that out.
         """
-        if not alarmed and not self._may_hold_one(part):
-            return part
+        if not alarmed:
+            try:
+                if not self._scanner.suspicious(_encoder.encode(part)):
+                    return part
+            except (TypeError, ValueError, OverflowError, RecursionError):
+                pass  # what msgpack can't hold is looked at value by value
         found: Counter[str] = Counter()
         changes = self._changes(part, _VALUES, found)
         changes |= _if_changed("events", part.events, tuple(self._event(event, found) for event in part.events))
@@ -69,12 +73,6 @@ class Redactor:
         attributes = changes.get("attributes", part.attributes)
         changes["attributes"] = {**attributes, COUNT_ATTRIBUTE: sum(found.values())}
         return msgspec.structs.replace(part, **changes)
-
-    def _may_hold_one(self, part: SpanPart) -> bool:
-        try:
-            return self._scanner.suspicious(_encoder.encode(part))
-        except (TypeError, ValueError, OverflowError, RecursionError):
-            return True  # what msgpack can't hold is looked at value by value
 
     def values(self, values: dict[str, Any]) -> dict[str, Any]:
         """A map without secrets, as the description of a process; the same object when there were none."""

@@ -6,6 +6,7 @@ from traceview.store.export import export_store, fill
 from traceview.store.judging import Judge, Sampling, Verdict
 from traceview.store.listing import Place, TraceFilter
 from traceview.store.reader import StoreCounts, StoreReader
+from traceview.store.readying import ReadyPart, make_ready
 from traceview.store.retention import Limits
 from traceview.store.text_index import TextIndex
 from traceview.store.text_search import Answer, Hit, Reached, TextSearch
@@ -19,6 +20,7 @@ __all__ = [
     "Limits",
     "Place",
     "Reached",
+    "ReadyPart",
     "Sampling",
     "StoreBusy",
     "StoreCounts",
@@ -33,5 +35,6 @@ __all__ = [
     "WordsError",
     "export_store",
     "fill",
+    "make_ready",
     "parse_words",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -33,7 +33,7 @@ from traceview.store.columns import (
     write_rows,
 )
 from traceview.store.encoding import decode
-from traceview.store.joining import Group, group_parts
+from traceview.store.joining import NOTHING_READY, Group, group_parts
 from traceview.store.lookups import (
     SELECT_DECISIONS,
     SELECT_LLM_CHILDREN,
@@ -45,6 +45,7 @@ from traceview.store.lookups import (
 from traceview.store.merging import merge, same_span
 from traceview.store.payloads import BlockCache, find_locators
 from traceview.store.pieces import INSERT_PIECES, Pieces
+from traceview.store.readying import ReadyPart
 from traceview.store.spans import LLM, SpanState
 from traceview.store.traces import TraceState
 
@@ -98,6 +99,7 @@ class Batch:
         self._events: list[tuple[int, int, bytearray, int, int, str]] = []
         self._spilled: dict[tuple[int, bytes, bytes], int] = {}
         self._pending: dict[int, bytes] = {}
+        self._ready: Mapping[int, ReadyPart] = NOTHING_READY
         self.next_trace = next_trace
         self.new_traces = 0
         self.new_spans = 0
@@ -105,8 +107,9 @@ class Batch:
         self.wrote = False
         self.understanding_failed: Exception | None = None
 
-    def take(self, parts: Sequence[SpanPart]) -> None:
-        """Merges parts into the spans they belong to, in the order given."""
+    def take(self, parts: Sequence[SpanPart], ready: Mapping[int, ReadyPart] = NOTHING_READY) -> None:
+        """Merges parts into the spans they belong to, in the order given. `ready` has some of them by `id()`."""
+        self._ready = ready
         groups: dict[bytes, list[SpanPart]] = {}
         for part in parts:
             group = groups.get(part.trace_id)
@@ -119,7 +122,7 @@ class Batch:
             trace = self._traces[trace_id]
             if not trace.fresh:
                 self._load_spans(trace, {part.span_id for part in group})
-            for together in group_parts(group):
+            for together in group_parts(group, ready):
                 self._take_group(trace, together)
 
     def add_dropped(self, trace_no: int | None, count: int) -> bool:
@@ -202,9 +205,10 @@ class Batch:
                 return
             events = added
             span.flags |= CONFLICT
+        ready = self._ready.get(id(part))
         facts = self._facts(part)
         span.absorb(part, facts, self._now_ns)
-        locator = self._packer.add(self._pieces.share(trace, part, record))
+        locator = self._packer.add(self._pieces.share(trace, part, record, None if ready is None else ready.cuts))
         self._pending[locator] = record
         self._remember(trace, span, locator, marks)
         for event in events:

@@ -6,15 +6,18 @@ again, alone or with others, is still recognised.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from traceview.protocol.records import SpanPart
 from traceview.store.encoding import digest, encode, encode_part
 from traceview.store.merging import merge
+from traceview.store.readying import ReadyPart
 
 # What is longer is stored as it came: it would only be copied once more.
 _MOST_BYTES: Final = 64 * 1024
+
+NOTHING_READY: Final[Mapping[int, ReadyPart]] = {}
 
 
 class Group:
@@ -22,10 +25,10 @@ class Group:
 
     __slots__ = ("_described", "_ended", "_size", "marks", "parts", "records")
 
-    def __init__(self, part: SpanPart, record: bytes) -> None:
+    def __init__(self, part: SpanPart, record: bytes, mark: bytes) -> None:
         self.parts = [part]
         self.records = [record]
-        self.marks = [digest(record)]
+        self.marks = [mark]
         self._size = len(record)
         self._described = bool(part.attributes)
         self._ended = part.end_ns is not None
@@ -60,14 +63,22 @@ class Group:
         return part, encode(part)
 
 
-def group_parts(parts: Sequence[SpanPart]) -> list[Group]:
-    """The parts of a trace, those that can be joined together, in order of the first of each."""
+def group_parts(parts: Sequence[SpanPart], ready: Mapping[int, ReadyPart] = NOTHING_READY) -> list[Group]:
+    """The parts of a trace, those that can be joined together, in order of the first of each.
+
+    `ready` has those that were encoded before, by their `id()`: they stay alone.
+    """
     groups: list[Group] = []
     latest: dict[bytes, Group] = {}
     for given in parts:
+        before = ready.get(id(given))
+        if before is not None:
+            groups.append(Group(given, before.record, before.mark))
+            latest.pop(given.span_id, None)
+            continue
         part, record = encode_part(given)
         group = latest.get(part.span_id)
         if group is None or not group.add(part, record):
-            group = latest[part.span_id] = Group(part, record)
+            group = latest[part.span_id] = Group(part, record, digest(record))
             groups.append(group)
     return groups

@@ -67,6 +67,17 @@ _segments: Final = msgspec.msgpack.Decoder(list[int | bytes]).decode
 Member = tuple[bytes, int]
 
 
+class Cuts:
+    """Where a record is cut into pieces, and the digests of these."""
+
+    __slots__ = ("digests", "ranges")
+
+    def __init__(self, record: bytes, ranges: Sequence[Range]) -> None:
+        view = memoryview(record)
+        self.ranges = ranges
+        self.digests = [hashlib.sha256(view[start:end]).digest()[:_DIGEST_BYTES] for start, end in ranges]
+
+
 class _Known:
     """The pieces of one trace by digest; `complete` where the store holds no others.
 
@@ -89,6 +100,10 @@ class _Known:
 
     def look_at(self, record: bytes, ranges: Sequence[Range]) -> None:
         """Notes whether the trace repeats itself with this record."""
+        if len(record) >= _ALWAYS_BYTES:
+            self.repeats = True
+            self.seen.clear()
+            return
         known = 0
         for start, end in ranges:
             mark = hash(record[start:end])
@@ -96,7 +111,7 @@ class _Known:
                 known += end - start
             else:
                 self.seen.add(mark)
-        if known >= _MIN_SHARED_BYTES or len(record) >= _ALWAYS_BYTES:
+        if known >= _MIN_SHARED_BYTES:
             self.repeats = True
             self.seen.clear()
 
@@ -115,11 +130,14 @@ class Pieces:
         self._remembered = 0
         self._rows: list[tuple[int, bytearray, int]] = []
 
-    def share(self, trace: TraceState, part: SpanPart, record: bytes) -> bytes:
-        """What to store in place of an encoded part; itself where nothing of it is likely to come again."""
+    def share(self, trace: TraceState, part: SpanPart, record: bytes, cuts: Cuts | None = None) -> bytes:
+        """What to store in place of an encoded part; itself where nothing of it is likely to come again.
+
+        `cuts` may be given where they were made before.
+        """
         if len(record) < MIN_RECORD:
             return record
-        ranges = cut(record)
+        ranges = cut(record) if cuts is None else cuts.ranges
         if sum(end - start for start, end in ranges) < _MIN_SHARED_BYTES:
             return record
         known = self._known(trace)
@@ -128,7 +146,9 @@ class Pieces:
             known.look_at(record, ranges)
         stored = record
         if known.repeats:
-            stored = _encode(Shared(part.trace_id, part.span_id, self._segments(known, record, ranges)))
+            stored = _encode(
+                Shared(part.trace_id, part.span_id, self._segments(known, record, cuts or Cuts(record, ranges)))
+            )
         self._remembered += known.size - before
         return stored
 
@@ -155,11 +175,10 @@ class Pieces:
             self._traces.move_to_end(trace.trace_no)
         return known
 
-    def _segments(self, known: _Known, record: bytes, ranges: Sequence[Range]) -> list[int | bytes]:
+    def _segments(self, known: _Known, record: bytes, cuts: Cuts) -> list[int | bytes]:
         view = memoryview(record)
-        contents = [view[start:end] for start, end in ranges]
-        digests = [hashlib.sha256(content).digest()[:_DIGEST_BYTES] for content in contents]
-        locators = self._locate(known, digests, contents)
+        ranges, digests = cuts.ranges, cuts.digests
+        locators = self._locate(known, digests, [view[start:end] for start, end in ranges])
         segments: list[int | bytes] = []
         run: list[Member] = []
         place = 0

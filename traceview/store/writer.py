@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,9 +17,11 @@ from traceview.store.blocks import BlockPacker
 from traceview.store.driver import driver_error
 from traceview.store.encoding import clean_part, clean_text, encode
 from traceview.store.errors import StoreError, explain, is_environment, is_full, is_uncertain
+from traceview.store.joining import NOTHING_READY
 from traceview.store.judging import Judging, Sampling, pin, sampled_out, stop_judging
 from traceview.store.opening import Durability, Journal, open_writable, set_quota
 from traceview.store.pieces import Pieces
+from traceview.store.readying import ReadyPart
 from traceview.store.retention import Forgetting, Limits, note, noted
 from traceview.store.sources import SourceState, find_source, new_source
 from traceview.store.space import DiskSpace
@@ -80,6 +82,7 @@ class StoreWriter:
         seq: int | None = None,
         dropped: int = 0,
         resource: dict[str, Any] | None = None,
+        ready: Sequence[ReadyPart] = (),
     ) -> int:
         """Stores parts in one transaction; returns how many spans are new or changed. Committed when it returns.
 
@@ -87,13 +90,14 @@ class StoreWriter:
         the session's last committed one is skipped whole. `dropped` counts spans that the program lost since its last
         batch: they are noted at the trace it was writing to. `resource` describes the session's process and is kept
         once, for the payloads of all its spans. A session that speaks again after `interrupt()` is alive: its open
-        spans run again.
+        spans run again. `ready` are those of the parts for which `make_ready` was called, which saves the time here.
 
         A part that can't be stored is set aside (dead letter), the others are stored. Raises StoreBusy where the same
         call may be tried again later, StoreError where that is useless; then nothing of the batch is stored.
         """
         self._space.check()
-        return self._transact(lambda: self._apply(parts, session, seq, dropped, resource))
+        by_id = {id(each.part): each for each in ready}
+        return self._transact(lambda: self._apply(parts, session, seq, dropped, resource, by_id))
 
     def interrupt(self, session: bytes | None = None, *, at_ns: int | None = None) -> int:
         """Marks the running spans of a session whose process is gone as interrupted; returns how many.
@@ -215,6 +219,7 @@ class StoreWriter:
         seq: int | None,
         dropped: int,
         resource: dict[str, Any] | None,
+        ready: Mapping[int, ReadyPart],
     ) -> int:
         connection = self._open()
         before, now_ns = dict(self._totals), time.time_ns()
@@ -224,7 +229,7 @@ class StoreWriter:
             if seq is not None and source.last_seq is not None and seq <= source.last_seq:
                 return 0
         try:
-            changed = self._store(parts, source, dropped, now_ns)
+            changed = self._store(parts, source, dropped, now_ns, ready)
         except Exception as error:
             if is_environment(error):
                 raise
@@ -244,11 +249,18 @@ class StoreWriter:
         self._save_totals(before)
         return changed
 
-    def _store(self, parts: Sequence[SpanPart], source: SourceState | None, dropped: int, now_ns: int) -> int:
+    def _store(
+        self,
+        parts: Sequence[SpanPart],
+        source: SourceState | None,
+        dropped: int,
+        now_ns: int,
+        ready: Mapping[int, ReadyPart] = NOTHING_READY,
+    ) -> int:
         batch = self._batch(source, now_ns)
         if source is not None and source.interrupted:
             batch.set_interrupted(source.source_no, False)
-        batch.take(parts)
+        batch.take(parts, ready)
         lost_in = source.trace_no if source is not None else None
         if dropped:
             lost_in = lost_in or batch.last_trace_no(parts)
