@@ -113,6 +113,8 @@ def test_the_daemon_never_forgets_all_at_once_because_of_the_clock(
     again = Upkeep(limits)
     assert kept(again) == {"0 days old", "20 days old", "from the future"}
     clocks.pass_by(61 * MINUTE)
-    assert kept(again) == {"from the future"}
+    deadline = time.monotonic() + 10  # on a busy machine a slice may come to nothing
+    while kept(again) != {"from the future"}:
+        assert time.monotonic() < deadline
     assert writer.last_believed_ns() == clocks.wall
     writer.close()
