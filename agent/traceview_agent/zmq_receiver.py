@@ -228,7 +228,7 @@ class ZmqReceiver:
             return False  # before decoding, which costs more than refusing
         if len(body) <= _LONG_BYTES:
             size = len(body)
-            return self._offer(session, batch, size, *self._decode(body), ())
+            return self._offer(session, batch, size, *self._decode_ready(body))
         session.decoding = True
         session.pending.add(batch.seq)
         task = asyncio.create_task(self._queue_long(session, batch, body))
@@ -241,7 +241,7 @@ class ZmqReceiver:
         size = len(body)
         try:
             async with self._one_at_a_time:
-                decoded = await asyncio.to_thread(self._decode_long, body)
+                decoded = await asyncio.to_thread(self._decode_ready, body)
         finally:
             session.decoding = False
             session.pending.discard(batch.seq)
@@ -252,16 +252,15 @@ class ZmqReceiver:
         else:  # those behind it will come again as well
             self._refuse(session, batch, "behind", _FULL_RETRY_MS, _FULL)
 
-    def _decode_long(self, body: memoryview) -> tuple[list[SpanPart], list[str], list[ReadyPart]]:
-        """As `_decode`; long parts are also made ready for the writer."""
+    def _decode_ready(self, body: memoryview) -> tuple[list[SpanPart], list[str], list[ReadyPart]]:
+        """As `_decode`, and made ready for the writer, whose time is the scarcest."""
         size = len(body)
         parts, faults = self._decode(body)
-        if size < len(parts) * _LONG_BYTES:
-            return parts, faults, []
+        long = size >= max(1, len(parts)) * _LONG_BYTES
         try:
-            ready = [make_ready(part) for part in parts]
+            ready = [make_ready(part, long=long) for part in parts]
         except Exception:  # the writer meets it again, and sets aside what can't be stored
-            log.exception("a long part could not be made ready to be stored")
+            log.exception("a part could not be made ready to be stored")
             return parts, faults, []
         return [each.part for each in ready], faults, ready
 

@@ -399,7 +399,7 @@ def test_a_long_part_of_any_kind_is_stored_as_it_was(daemon: Any, program: Any) 
 def test_a_long_part_that_can_not_be_made_ready_is_left_to_the_writer(
     daemon: Any, program: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(zmq_receiver, "make_ready", lambda part: 1 / 0)
+    monkeypatch.setattr(zmq_receiver, "make_ready", lambda part, *, long: 1 / 0)
     program.batch(1, [long_part("plan")])
     program.acknowledged(1)
     assert daemon.stored() == ["plan"]

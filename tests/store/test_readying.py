@@ -28,7 +28,7 @@ def stored(folder: Path, batches: list[list[SpanPart]], *, ready: bool) -> tuple
     folder.mkdir()
     writer = StoreWriter(folder / "t.db", facts)
     for batch in batches:
-        made = [make_ready(each) for each in batch] if ready else []
+        made = [make_ready(each, long=True) for each in batch] if ready else []
         writer.apply([each.part for each in made] if ready else batch, ready=made)
     tables = {name: writer._open().execute(f"SELECT * FROM {name}").fetchall() for name in TABLES}
     writer.close()
@@ -64,6 +64,6 @@ def test_the_store_holds_the_same(tmp_path: Path, batches: list[list[SpanPart]])
 )
 @settings(max_examples=50)
 def test_a_ready_part_is_its_record(value: Any) -> None:
-    made = make_ready(part(value))
+    made = make_ready(part(value), long=True)
     assert msgspec.msgpack.decode(made.record, type=SpanPart).trace_id == TRACE
     assert msgspec.msgpack.encode(made.part) == made.record

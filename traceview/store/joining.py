@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from traceview.protocol.records import SpanPart
-from traceview.store.encoding import digest, encode, encode_part
+from traceview.store.encoding import encode
 from traceview.store.merging import merge
-from traceview.store.readying import ReadyPart
+from traceview.store.readying import ReadyPart, make_ready
 
 # What is longer is stored as it came: it would only be copied once more.
 _MOST_BYTES: Final = 64 * 1024
@@ -33,18 +33,18 @@ class Group:
         self._described = bool(part.attributes)
         self._ended = part.end_ns is not None
 
-    def add(self, part: SpanPart, record: bytes) -> bool:
+    def add(self, ready: ReadyPart) -> bool:
         """Takes one more part; False where it must be told apart from those before.
 
         What is said of the trace counts in the order in which its spans say it. Attributes of two parts can mean
         something else together (a model that was asked for, another that answered). An end after an end is a conflict.
         """
+        part, record, mark = ready.part, ready.record, ready.mark
         size = self._size + len(record)
         if part.trace is not None or part.resource or size > _MOST_BYTES:
             return False
         if (self._described and part.attributes) or (self._ended and part.end_ns is not None):
             return False
-        mark = digest(record)
         if mark in self.marks:
             return False
         self.parts.append(part)
@@ -66,19 +66,18 @@ class Group:
 def group_parts(parts: Sequence[SpanPart], ready: Mapping[int, ReadyPart] = NOTHING_READY) -> list[Group]:
     """The parts of a trace, those that can be joined together, in order of the first of each.
 
-    `ready` has those that were encoded before, by their `id()`: they stay alone.
+    `ready` has those that were encoded before, by their `id()`; the long ones among them stay alone.
     """
     groups: list[Group] = []
     latest: dict[bytes, Group] = {}
     for given in parts:
-        before = ready.get(id(given))
-        if before is not None:
-            groups.append(Group(given, before.record, before.mark))
+        before = ready.get(id(given)) or make_ready(given)
+        if before.cuts is not None:
+            groups.append(Group(before.part, before.record, before.mark))
             latest.pop(given.span_id, None)
             continue
-        part, record = encode_part(given)
-        group = latest.get(part.span_id)
-        if group is None or not group.add(part, record):
-            group = latest[part.span_id] = Group(part, record, digest(record))
+        group = latest.get(given.span_id)
+        if group is None or not group.add(before):
+            group = latest[given.span_id] = Group(before.part, before.record, before.mark)
             groups.append(group)
     return groups
