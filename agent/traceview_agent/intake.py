@@ -11,10 +11,10 @@ from typing import Any
 from traceview.protocol.records import SpanPart
 from traceview.store import ReadyPart
 
-# Both bounds hold together. 50,000 parts are less than a second of writing at full rate; 32 MiB as they came on the
-# wire are some 100 MiB as Python objects, which keeps the daemon below 300 MB under overload.
+# Both bounds hold together. 50,000 parts are less than a second of writing at full rate; 20 MiB as they came on the
+# wire are some 100 MiB as objects and records, which keeps the daemon below 300 MB under overload.
 MAX_SPANS = 50_000
-MAX_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 20 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def test_a_full_queue_shows(daemon: Any) -> None:
         intake._bytes -= 1_000
     assert found["traceview_queue_spans"] == found["traceview_queue_limit_spans"] == 50_000
     assert found["traceview_queue_bytes"] == 1_000
-    assert found["traceview_queue_limit_bytes"] == 32 * 1024 * 1024
+    assert found["traceview_queue_limit_bytes"] == 20 * 1024 * 1024
 
 
 def test_openmetrics_is_spoken_too(daemon: Any) -> None:
