@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import json
 import os
 import random
@@ -23,6 +22,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any, Final
 
+import end_to_end
 import msgspec
 import zmq
 
@@ -37,19 +37,6 @@ SECRETS: Final = 1_000
 SEVERAL: Final = 3
 PAUSE: Final = 0.02
 GIVE_UP_MS: Final = 120_000
-
-
-def _beside(name: str) -> Any:
-    """Another bench of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-end_to_end = _beside("end_to_end")
 
 
 def large_text(size: int, secrets: int, seed: int) -> str:

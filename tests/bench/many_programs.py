@@ -10,7 +10,6 @@ record, which on few cores is less than was asked for. Targets: nothing lost, da
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import subprocess
@@ -20,18 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-
-def _beside(name: str) -> Any:
-    """Another bench of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-end_to_end = _beside("end_to_end")
+import end_to_end
 
 
 def program(seed: int, rate: int, seconds: float) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import gc
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import store_ingest
 
 from traceview.protocol.records import SpanPart, TraceInfo
 from traceview.store import StoreReader, StoreWriter
@@ -33,19 +33,6 @@ from traceview.store.driver import driver
 replace = msgspec.structs.replace
 BATCH = 1_000
 TEMPLATES = 20_000
-
-
-def _beside(name: str) -> Any:
-    """Another bench of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-store_ingest = _beside("store_ingest")
 
 
 def span_id(number: int) -> bytes:
