@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from traceview.protocol.control import AgentError, AgentStatus, ask, ensure_agent
 from traceview.protocol.places import Places, find_places
@@ -88,19 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"traceview {VERSION}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, prog="traceview")
 
-    verb = verbs.add_parser("list", help="the traces in the store, newest first")
-    verb.add_argument("--limit", type=int, default=50, metavar="N", help="at most N traces (default 50, 0 for all)")
-    _reading(verb, _list)
-
-    verb = verbs.add_parser("show", help="one trace: its tree of spans, or the state as of a step")
-    _one_trace(verb)
-    verb.add_argument("--at-step", type=int, metavar="N", help="the state as of agent step N (from 1)")
-    _reading(verb, _show)
-
-    verb = verbs.add_parser("search", help="the spans that have all WORDS in their text, newest first")
-    verb.add_argument("words", nargs="+", metavar="WORDS", help='words, "a phrase" (quoted for the shell), beginnings*')
-    verb.add_argument("--limit", type=_limit, default=50, metavar="N", help="at most N spans (default 50, 0 for all)")
-    _reading(verb, _search)
+    _add_readers(verbs)
 
     verb = verbs.add_parser("import", help="put trace files into the live store")
     verb.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -145,6 +133,23 @@ def _reading(verb: argparse.ArgumentParser, run: Callable[[argparse.Namespace, P
     verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
     verb.add_argument("--file", type=Path, metavar="FILE", help="read this trace file, not the live store")
     verb.set_defaults(run=run)
+
+
+def _add_readers(verbs: Any) -> None:
+    """The verbs that answer from a store."""
+    verb = verbs.add_parser("list", help="the traces in the store, newest first")
+    verb.add_argument("--limit", type=int, default=50, metavar="N", help="at most N traces (default 50, 0 for all)")
+    _reading(verb, _list)
+
+    verb = verbs.add_parser("show", help="one trace: its tree of spans, or the state as of a step")
+    _one_trace(verb)
+    verb.add_argument("--at-step", type=int, metavar="N", help="the state as of agent step N (from 1)")
+    _reading(verb, _show)
+
+    verb = verbs.add_parser("search", help="the spans that have all WORDS in their text, newest first")
+    verb.add_argument("words", nargs="+", metavar="WORDS", help='words, "a phrase" (quoted for the shell), beginnings*')
+    verb.add_argument("--limit", type=_limit, default=50, metavar="N", help="at most N spans (default 50, 0 for all)")
+    _reading(verb, _search)
 
 
 def _one_trace(verb: argparse.ArgumentParser) -> None:
