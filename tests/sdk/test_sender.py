@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -71,6 +72,17 @@ def test_flush_gives_up_in_time() -> None:
     began = time.monotonic()
     assert tv.flush(0.05) is False
     assert time.monotonic() - began < 2
+
+
+def test_waiting_for_a_daemon_that_does_not_greet_costs_no_computing(endpoint: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.bind(endpoint.removeprefix("ipc://"))
+        silent.listen()
+        record("s")
+        assert tv.flush(0.5) is False  # until all is imported
+        began = time.process_time()
+        assert tv.flush(1.0) is False
+        assert time.process_time() - began < 0.3
 
 
 def test_a_burst_travels_in_few_batches(daemon: Daemon) -> None:

@@ -152,7 +152,10 @@ class Sender:
         if self._handoff.deadline is not None:
             return min(_FLUSH_SECONDS, max(0.0, self._handoff.deadline - now))
         if self._outbox.waiting() and self._window.has_room and now >= self._pause_until:
-            return 0.0 if self._handoff.urgent else max(0.0, self._sent_at + self._flush_seconds - now)
+            ready = self._link is not None and self._link.standing is Standing.READY
+            if self._handoff.urgent:  # at once, but without spinning while there is nobody to send it to
+                return 0.0 if ready else _FLUSH_SECONDS
+            return max(0.0 if ready else _FLUSH_SECONDS, self._sent_at + self._flush_seconds - now)
         # With nothing new for a while, only answers are awaited, and those end the wait.
         return _FLUSH_SECONDS if now - self._busy_at < _LULL_SECONDS else 4 * _FLUSH_SECONDS
 
