@@ -51,6 +51,7 @@ def test_a_part_that_says_nothing_means_nothing() -> None:
         ({"gen_ai.operation.name": "dance", "gen_ai.request.model": "m"}, "llm"),
         ({"gen_ai.operation.name": "dance"}, None),
         ({"llm.request.type": "embedding", "gen_ai.request.model": "m"}, "embedding"),
+        ({"llm.request.type": "rerank"}, "reranker"),
         ({"llm.model_name": "m"}, "llm"),
         ({"llm.model_name": ""}, None),
         ({"embedding.model_name": "m"}, "embedding"),

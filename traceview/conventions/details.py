@@ -17,7 +17,7 @@ _DOCUMENT: Final = re.compile(r"(retrieval\.documents|reranker\.(?:in|out)put_do
 
 def detail_of(part: SpanPart, kind: str | None, model: str | None) -> str | None:
     """The most telling short text of a part; None where nothing stands out."""
-    if part.status is Status.ERROR and part.status_message:
+    if part.status_message and part.status is Status.ERROR:  # in this order: an enum's member takes 50 ns
         return one_line(part.status_message.strip().partition("\n")[0], _MAX_DETAIL) or None
     # Our SDK reports each evaluation in a part of its own: "1 → 1" would be told of every one of them.
     if part.events and (part.start_ns is not None or part.end_ns is not None):
@@ -30,7 +30,7 @@ def detail_of(part: SpanPart, kind: str | None, model: str | None) -> str | None
     if kind == "retriever" or kind == "reranker":
         found = _of_documents(attributes)
     elif kind == "tool":
-        found = next((text_of(attributes[key]) for key in _TOOL if key in attributes), None)
+        found = _of_tool(attributes)
         found = None if found == part.name else found
     else:
         found = model
@@ -77,6 +77,13 @@ def _of_documents(attributes: dict[str, Any]) -> str | None:
         top = count_of(attributes.get(key))
         if top is not None:
             return f"k={top}"
+    return None
+
+
+def _of_tool(attributes: dict[str, Any]) -> str | None:
+    for key in _TOOL:
+        if key in attributes:
+            return text_of(attributes[key])
     return None
 
 

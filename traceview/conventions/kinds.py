@@ -58,6 +58,7 @@ _BETRAYING: Final = (
     ("llm.request.model_name", "llm"),
     ("tool.name", "tool"),
 )
+_TELLING: Final = frozenset(("openinference.span.kind", "gen_ai.operation.name", "llm.request.type", *dict(_BETRAYING)))
 
 
 def explicit_kind(kind: str | None) -> str | None:
@@ -69,6 +70,8 @@ def explicit_kind(kind: str | None) -> str | None:
 
 def kind_of(attributes: dict[str, Any]) -> str | None:
     """The kind that a span's attributes state or betray; None where they say nothing."""
+    if _TELLING.isdisjoint(attributes):
+        return None
     stated = attributes.get("openinference.span.kind")
     if isinstance(stated, str):
         return _OPENINFERENCE.get(stated.strip().lower(), "other")

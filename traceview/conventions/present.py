@@ -7,19 +7,10 @@ from typing import Any, Final
 from traceview.conventions import genai, openinference
 from traceview.conventions.bag import Bag
 from traceview.conventions.content import contents_of
-from traceview.conventions.facts import (
-    COST_KEYS,
-    MODEL_KEYS,
-    PROVIDER_KEYS,
-    TOKEN_KEYS,
-    cost_of,
-    model_of,
-    provider_of,
-    tokens_of,
-)
 from traceview.conventions.messages import messages_of
 from traceview.conventions.openinference import documents_of, tool_of
 from traceview.conventions.presented import Document, Message, Presented, Tool, ToolUse, Usage
+from traceview.conventions.stated import COST_KEYS, MODEL_KEYS, PROVIDER_KEYS, TOKEN_KEYS, Stated, stated_by
 from traceview.conventions.values import compact, count_of, decoded, decoded_json, money_of, text_of
 from traceview.protocol.records import SpanPayload
 
@@ -45,6 +36,7 @@ def present(kind: str, payload: SpanPayload) -> Presented:
     tool_call = _tool_call(kind, bag, said_in)
     documents_in, documents = _documents(kind, bag, said_out)
     _mark_facts(bag)
+    stated = stated_by(attributes)
     return Presented(
         input=_input(bag, said_in, tool_call, before),
         output=_output(bag, said_out, after),
@@ -53,12 +45,12 @@ def present(kind: str, payload: SpanPayload) -> Presented:
         messages_in=before,
         messages_out=after,
         tools=_tools(bag, said_in),
-        model=model_of(attributes),
-        provider=provider_of(attributes),
+        model=stated.get("model"),
+        provider=stated.get("provider"),
         settings=_settings(bag),
         finish_reason=_finish_reason(bag, after),
-        usage=Usage(**tokens_of(attributes)),
-        cost_usd=cost_of(attributes),
+        usage=_usage(stated),
+        cost_usd=stated.get("cost_usd"),
         documents_in=documents_in,
         documents=documents,
         embeddings=embeddings,
@@ -169,6 +161,16 @@ def _tools(bag: Bag, said_in: Any) -> tuple[Tool, ...]:
     if isinstance(offered, list | tuple):
         return tuple([tool_of(tool) for tool in offered if isinstance(tool, dict)])
     return found
+
+
+def _usage(stated: Stated) -> Usage:
+    return Usage(
+        input_tokens=stated.get("input_tokens"),
+        output_tokens=stated.get("output_tokens"),
+        cache_read_tokens=stated.get("cache_read_tokens"),
+        cache_write_tokens=stated.get("cache_write_tokens"),
+        reasoning_tokens=stated.get("reasoning_tokens"),
+    )
 
 
 def _settings(bag: Bag) -> dict[str, Any]:
