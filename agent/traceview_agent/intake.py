@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from traceview.protocol.records import SpanPart
-from traceview.store import ReadyPart
+from traceview.store import Storable
 
 # Both bounds hold together. 50,000 parts are less than a second of writing at full rate; 20 MiB as they came on the
 # wire are some 100 MiB as objects and records, which keeps the daemon below 300 MB under overload.
@@ -49,10 +48,10 @@ class Load:
     `source` names it for people, `receiver` for the metrics. `session`, `seq`, `dropped` and `resource` are those of
     our SDK's batches and of its Hello. A session's load without `seq` was taken from the spool its process left;
     `ended_ns` is when that process died, once all of it is in, and `dropped` then what it lost in all. The traces in
-    `keep` are not to be sampled out. Of long parts there may be `ready` ones.
+    `keep` are not to be sampled out.
     """
 
-    parts: Sequence[SpanPart]
+    parts: Sequence[Storable]
     size: int
     done: Callable[[Outcome], None]
     source: str
@@ -63,7 +62,6 @@ class Load:
     receiver: str = "other"
     ended_ns: int | None = None
     keep: frozenset[bytes] = frozenset()
-    ready: Sequence[ReadyPart] = ()
 
     @property
     def weight(self) -> int:

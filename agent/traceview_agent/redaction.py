@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from traceview.protocol.records import SpanPart
+from traceview.protocol.wire import decode_part
 from traceview.redaction import DEFAULT_RULES, Alarms, Redactor, Rules, without_values
+from traceview.store import ReadyPart, make_ready
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,18 @@ class Redaction:
         except Exception:
             log.exception("a span could not be searched for secrets: it is kept without its values")
             return without_values(part)
+
+    def ready(self, record: memoryview, alarmed: bool, long: bool = False) -> ReadyPart:
+        """A record of our protocol as a part without secrets, ready to be stored. Raises WireError.
+
+        By what it is known again depends on the record and its secrets alone, whichever way it came.
+        """
+        part = decode_part(record)
+        if not alarmed:
+            return make_ready(part, record, long=long)
+        clean = self.part(part, alarmed=True)
+        # Encoded again, since a record may hold more than its part, such as a key twice, which nobody has looked at.
+        return make_ready(clean, record if clean is part else None, verbatim=False, long=long)
 
     def resource(self, resource: dict[str, Any]) -> dict[str, Any]:
         """The description of a process, whose command line may hold secrets."""

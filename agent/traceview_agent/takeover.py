@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from traceview.protocol.dead_spool import DeadSpool, find_dead
 from traceview.protocol.records import SpanPart
-from traceview.protocol.wire import Hello, WireError, decode_part, decode_upstream, split_records
+from traceview.protocol.wire import Hello, WireError, decode_upstream, split_records
+from traceview.store import ReadyPart
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Outcome, Stored
 from traceview_agent.redaction import Redaction
@@ -96,7 +97,7 @@ class Takeover:
                 self._letters.keep(_name(dead), fault, shown)
             resource = self._redaction.resource(_resource(dead))
             for parts, size in self._chunks(dead):
-                last_ns = max(last_ns, *(_latest(part) for part in parts))
+                last_ns = max(last_ns, *(_latest(each.part) for each in parts))
                 taken += len(parts)
                 self._send(Load(parts, size, _ignore, _name(dead), session, resource=resource, receiver="spool"))
             # Its own times come first: the machine's clock may have been set back since.
@@ -111,13 +112,13 @@ class Takeover:
         if taken:
             log.info("took over %d records of a program that is gone (session %s)", taken, dead.folder.name)
 
-    def _chunks(self, dead: DeadSpool) -> Iterator[tuple[list[SpanPart], int]]:
+    def _chunks(self, dead: DeadSpool) -> Iterator[tuple[list[ReadyPart], int]]:
         for body in dead.bodies():
-            parts: list[SpanPart] = []
+            parts: list[ReadyPart] = []
             size = 0
             for record in self._records(dead, body):
                 with self._kept_aside(dead, record):
-                    parts.append(self._redaction.part(decode_part(record)))
+                    parts.append(self._redaction.ready(record, self._redaction.suspicious(record)))
                 size += len(record)
                 if len(parts) >= _CHUNK_PARTS:
                     yield parts, size

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeVar
 
 from traceview.protocol.records import Facts, SpanPart
 from traceview.protocol.sampling import SampledOut
-from traceview.store import Limits, StoreBusy, StoreError, StoreWriter
+from traceview.store import Limits, StoreBusy, StoreError, StoreWriter, part_of
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored, Unstored
 from traceview_agent.meters import Meters
@@ -187,12 +187,11 @@ class Writer:
         parts = [part for load in loads for part in load.parts]
         resource = loads[-1].resource or None
         try:
-            finished = [sum(part.end_ns is not None for part in load.parts) for load in loads]
+            finished = [_finished(load) for load in loads]
             if keep := frozenset[bytes]().union(*(load.keep for load in loads)):
                 writer.pin(keep)
             began = time.perf_counter()
-            ready = [each for load in loads for each in load.ready]
-            writer.apply(parts, session=session, seq=upto, dropped=dropped, resource=resource, ready=ready)
+            writer.apply(parts, session=session, seq=upto, dropped=dropped, resource=resource)
             self._upkeep.noticed(writer)
         except StoreError:
             raise
@@ -211,7 +210,7 @@ class Writer:
     def _take_over(self, writer: StoreWriter, load: Load) -> Outcome:
         """Commits what a dead process left; last, the end of its open spans. Raises StoreError."""
         assert load.session is not None
-        finished = sum(part.end_ns is not None for part in load.parts)
+        finished = _finished(load)
         writer.apply(load.parts, session=load.session, resource=load.resource or None)
         if load.ended_ns is not None:
             lost = max(0, load.dropped - writer.dropped_by(load.session))
@@ -225,7 +224,7 @@ class Writer:
     def _bury(self, loads: list[Load], error: Exception) -> None:
         for load in loads:
             self._meters.add_rejected(load.receiver, "unstorable", len(load.parts))
-            for part in load.parts:
+            for part in map(part_of, load.parts):
                 self._dead_letters.keep(load.source, repr(error), repr(part).encode(errors="backslashreplace"))
 
 
@@ -277,6 +276,11 @@ def _by_session(loads: list[Load]) -> list[list[Load]]:
     for load in loads:
         groups.setdefault(load.session, []).append(load)
     return list(groups.values())
+
+
+def _finished(load: Load) -> int:
+    ends = [part_of(each).end_ns for each in load.parts]
+    return len(ends) - ends.count(None)
 
 
 def _seq(load: Load) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
 
@@ -16,8 +16,7 @@ import zmq.asyncio
 from traceview.protocol import wire
 from traceview.protocol.control import Receiver
 from traceview.protocol.places import is_far
-from traceview.protocol.records import SpanPart
-from traceview.store import ReadyPart, make_ready
+from traceview.store import ReadyPart
 from traceview_agent.connection_gate import ConnectionGate
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.endpoints import LINGER_MS, configure, demand_keys, refusal_of
@@ -228,7 +227,7 @@ class ZmqReceiver:
             return False  # before decoding, which costs more than refusing
         if len(body) <= _LONG_BYTES:
             size = len(body)
-            return self._offer(session, batch, size, *self._decode_ready(body))
+            return self._offer(session, batch, size, *self._decode(body))
         session.decoding = True
         session.pending.add(batch.seq)
         task = asyncio.create_task(self._queue_long(session, batch, body))
@@ -241,7 +240,7 @@ class ZmqReceiver:
         size = len(body)
         try:
             async with self._one_at_a_time:
-                decoded = await asyncio.to_thread(self._decode_ready, body)
+                decoded = await asyncio.to_thread(self._decode, body)
         finally:
             session.decoding = False
             session.pending.discard(batch.seq)
@@ -252,26 +251,13 @@ class ZmqReceiver:
         else:  # those behind it will come again as well
             self._refuse(session, batch, "behind", _FULL_RETRY_MS, _FULL)
 
-    def _decode_ready(self, body: memoryview) -> tuple[list[SpanPart], list[str], list[ReadyPart]]:
-        """As `_decode`, and made ready for the writer, whose time is the scarcest."""
-        size = len(body)
-        parts, faults = self._decode(body)
-        long = size >= max(1, len(parts)) * _LONG_BYTES
-        try:
-            ready = [make_ready(part, long=long) for part in parts]
-        except Exception:  # the writer meets it again, and sets aside what can't be stored
-            log.exception("a part could not be made ready to be stored")
-            return parts, faults, []
-        return [each.part for each in ready], faults, ready
-
     def _offer(
         self,
         session: Session,
         batch: wire.Batch,
         size: int,
-        parts: list[SpanPart],
+        parts: list[ReadyPart],
         faults: list[str],
-        ready: Sequence[ReadyPart],
     ) -> bool:
         refusal = faults[0] if faults and not parts else None
         load = Load(
@@ -284,7 +270,6 @@ class ZmqReceiver:
             dropped=batch.dropped,
             resource=session.resource,
             receiver=self._name,
-            ready=ready,
         )
         if not self._intake.offer(load):
             return False
@@ -298,18 +283,14 @@ class ZmqReceiver:
         self._meters.add_refused(self._name, why)
         self._send(session.identity, wire.Busy(session.committed, retry_ms, words))
 
-    def _decode(self, body: memoryview) -> tuple[list[SpanPart], list[str]]:
-        """The good records, without secrets, and what is wrong with each bad one, which goes to the dead letters.
+    def _decode(self, body: memoryview) -> tuple[list[ReadyPart], list[str]]:
+        """The good records, without secrets and ready for the writer, and what is wrong with each bad one, which goes
+        to the dead letters.
 
-        Releases the body as soon as it is read: while secrets are looked for, 100 MB needn't lie there as well.
+        Most are stored as they lie in the body. While secrets are looked for in 100 MB, they needn't lie there as well.
         """
+        parts: list[ReadyPart] = []
         faults: list[str] = []
-        read = list(self._read_records(body, faults))
-        body.release()
-        return [self._redaction.part(part, alarmed=True) if alarmed else part for part, alarmed in read], faults
-
-    def _read_records(self, body: memoryview, faults: list[str]) -> Iterator[tuple[SpanPart, bool]]:
-        """The good records as parts, each with whether it may hold a secret."""
         alarms = self._redaction.alarms(body)
         end = 0
         try:
@@ -317,16 +298,21 @@ class ZmqReceiver:
                 start = end
                 end += _LENGTH_BYTES + len(record)
                 try:
-                    yield wire.decode_part(record), alarms.within(start, end)
+                    alarmed = alarms.within(start, end)
+                    parts.append(self._redaction.ready(record, alarmed, len(record) >= _LONG_BYTES))
                 except wire.WireError as error:
-                    self._fault(faults, error, record)
+                    self._fault(faults, str(error), record)
+                except Exception as error:  # a fault of ours; the others must not come again and again for its sake
+                    log.exception("a record can't be made ready to be stored")
+                    self._fault(faults, repr(error), record)
         except wire.WireError as error:
-            self._fault(faults, error, body)
+            self._fault(faults, str(error), body)
+        return parts, faults
 
-    def _fault(self, faults: list[str], error: wire.WireError, record: memoryview) -> None:
-        faults.append(str(error))
+    def _fault(self, faults: list[str], fault: str, record: memoryview) -> None:
+        faults.append(fault)
         if len(faults) <= _MOST_LETTERS:
-            self._dead_letters.keep(_SOURCE, str(error), record)
+            self._dead_letters.keep(_SOURCE, fault, record)
         if len(faults) == _MOST_FAULTS:
             raise wire.WireError("too many bad records: the rest of the batch is not read")
 

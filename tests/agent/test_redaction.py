@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import logging
+import sqlite3
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from traceview.protocol.places import find_places
 from traceview.protocol.records import SpanPart
 from traceview.redaction import DEFAULT_RULES, Rules
 from traceview.store import StoreReader, export_store
+from traceview.store.blocks import unpack
 from traceview.testing import build_trace
 from traceview_agent.logs import LineFormatter
 from traceview_agent.redaction import Redaction
@@ -78,6 +80,31 @@ def test_from_our_sdk(daemon: Any, program: Any) -> None:
     program.acknowledged(1)
     assert_clean(daemon)
     assert "clean" in daemon.stored()
+
+
+def slots_in(path: Path) -> bytes:
+    """All that lies in a store's payload blocks, whether anything refers to it or not."""
+    connection = sqlite3.connect(path)
+    try:
+        rows = connection.execute("SELECT data FROM payload_block").fetchall()
+    finally:
+        connection.close()
+    return b"".join(slot for (data,) in rows for slot in unpack(data))
+
+
+@pytest.mark.parametrize("where", ["a field that nobody reads", "a key that comes twice"])
+def test_what_a_record_hides_from_its_part(daemon: Any, program: Any, where: str) -> None:
+    fields = list(msgspec.structs.astuple(msgspec.structs.replace(PART, input=None)))
+    if where == "a field that nobody reads":
+        record = msgspec.msgpack.encode([*fields, KEY])
+    else:
+        fields[9] = {"k": KEY, "l": "shown"}
+        record = msgspec.msgpack.encode(fields).replace(b"\xa1l", b"\xa1k")
+    program.batch(1, [record])
+    program.acknowledged(1)
+    kept = slots_in(daemon.places.store)
+    assert b"all is well" in kept
+    assert CORE not in kept
 
 
 def test_from_opentelemetry_protobuf(daemon: Any) -> None:

@@ -10,14 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import astuple
 
 from traceview.conventions import facts
 from traceview.protocol.dead_spool import DeadSpool
 from traceview.protocol.places import find_places
-from traceview.protocol.records import SpanRow, Status, TraceSummary
+from traceview.protocol.records import Event, SpanRow, Status, TraceSummary
 from traceview.protocol.spool import Spool
 from traceview.store import StoreReader, StoreWriter
 from traceview.testing import build_trace
@@ -132,6 +134,37 @@ def test_a_program_that_left_no_spool_is_ended_too(home: Path, start_daemon: Sta
     writer.close()
     start_daemon()
     until(is_interrupted)
+
+
+def test_what_came_over_the_socket_is_known_again_in_the_spool(
+    home: Path, start_daemon: Start, start_program: Callable[..., Any], until: Until
+) -> None:
+    """Of a program that died before it heard that its batch is committed; what it says may look like a secret."""
+    session = b"s" * 16
+    texts = ("nothing", "Basic organizational things", "hand in sk-ant-api03-aB3dE5gH7jK9mN1pQ2rS4tU6vW8")
+    start = build_trace("kept").parts[0]
+    parts = [
+        msgspec.structs.replace(start, start_ns=None, events=(Event(number, "log", {"said": text}),))
+        for number, text in enumerate(texts)
+    ]
+    # Short, as our SDK writes them; of the shortest some look like what the store keeps in a record's stead.
+    records = [msgspec.msgpack.encode(start), *(msgspec.msgpack.encode(astuple(part)[:14]) for part in parts)]
+    records += [msgspec.msgpack.encode(astuple(start)[:fields]) for fields in (3, 4)]
+    spool = Spool(find_places().spool / session.hex())
+    for record in records:
+        spool.append(record)
+    start_daemon()
+    program = start_program(session=session)
+    program.batch(1, records)
+    program.acknowledged(1)
+    spool.close()
+    until(lambda: not list(find_places().spool.iterdir()))
+    reader = StoreReader(find_places().store)
+    payload = reader.payload(start.trace_id, start.span_id)
+    reader.close()
+    assert payload is not None
+    assert [event.attributes["said"] for event in payload.events[:2]] == list(texts[:2])
+    assert len(payload.events) == 3
 
 
 def test_what_the_program_knew_to_be_lost_is_counted_once(home: Path, start_daemon: Start, until: Until) -> None:

@@ -1,15 +1,20 @@
-"""What comes of a span in one transaction is stored as one record, and is known again part by part."""
+"""What comes of a span in one transaction is stored in one slot, and is known again part by part."""
 
 from __future__ import annotations
 
 import itertools
+import os
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from traceview.protocol.records import Event, SpanPart, Status, TraceInfo
 from traceview.store.blocks import NOWHERE, split_entries
-from traceview.store.joining import group_parts
+from traceview.store.joining import split, to_slots
+from traceview.store.merging import merge
+from traceview.store.readying import make_ready
 
 T, A, B = b"t" * 16, b"a" * 8, b"b" * 8
 START = SpanPart(T, A, None, "step", "tool", 1, status=Status.RUNNING, attributes={"model": "big"}, input="question")
@@ -17,15 +22,15 @@ OUTPUT = SpanPart(T, A, output="answer", events=(Event(2, "log"),))
 END = SpanPart(T, A, end_ns=3, status=Status.OK)
 
 
-def records(store) -> list[int]:
-    """Where the records of the only span lie."""
+def places(store) -> list[int]:
+    """Where the parts of the only span lie."""
     ((entries,),) = store.writer._connection.execute("SELECT locators FROM span").fetchall()
     return [locator for locator, _ in split_entries(entries) if locator != NOWHERE]
 
 
-def test_a_fast_span_is_one_record(store):
+def test_a_fast_span_is_one_slot(store):
     store.apply(START, OUTPUT, END)
-    assert len(records(store)) == 1
+    assert len(places(store)) == 1
     payload = store.reader().payload(T, A)
     assert (payload.input, payload.output, payload.attributes) == ("question", "answer", {"model": "big"})
     assert [event.name for event in payload.events] == ["log"]
@@ -57,23 +62,47 @@ def test_what_is_said_of_the_trace_counts_in_the_order_of_its_spans(store):
     assert store.trace(T).user == "third"
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [
-        (START, SpanPart(T, A, attributes={"model": "small"})),
-        (START, SpanPart(T, A, resource={"pid": 1})),
-        (START, SpanPart(T, A, trace=TraceInfo(user="u"))),
-        (START, SpanPart(T, A, output="x" * 70_000)),
-        (END, SpanPart(T, A, end_ns=4)),
-        (OUTPUT, OUTPUT),
-    ],
+def slots(*parts: SpanPart) -> list[list[SpanPart]]:
+    """The parts that share a slot, slot by slot."""
+    return [split(stored) for stored, _ in to_slots({ready.mark: ready for ready in map(make_ready, parts)})]
+
+
+def test_parts_that_are_long_together_have_slots_of_their_own():
+    lines = [SpanPart(T, A, events=(Event(number, "log", {"line": "x" * 1_500}),)) for number in range(7)]
+    long = SpanPart(T, A, output="y" * 5_000)
+    given = [*lines[:3], long, *lines[3:]]
+    assert slots(*given) == [lines[:2], lines[2:3], [long], lines[3:5], lines[5:]]
+
+
+def test_many_parts_share_few_slots():
+    lines = [SpanPart(T, A, events=(Event(number, "log"),)) for number in range(40)]
+    assert slots(*lines) == [lines[:15], lines[15:30], lines[30:]]
+
+
+def test_a_part_alone_lies_there_as_it_came():
+    ready = make_ready(START)
+    assert to_slots({ready.mark: ready}) == [(ready.record, [ready.mark])]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5_000), st.booleans()), min_size=1, max_size=30, unique=True),
+    st.lists(st.integers(1, 8), min_size=1, max_size=8),
 )
-def test_what_means_something_else_together_is_kept_apart(parts):
-    assert [group.parts for group in group_parts(parts)] == [[part] for part in parts]
-
-
-def test_of_several_spans_each_has_its_own():
-    groups = group_parts([START, msgspec.structs.replace(START, span_id=B), OUTPUT, END])
-    assert [[part.span_id for part in group.parts] for group in groups] == [[A, A, A], [B]]
-    part, _ = groups[0].joined()
-    assert (part.input, part.output, part.end_ns, part.status) == ("question", "answer", 3, Status.OK)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_however_parts_come_together_the_span_is_the_same(store, lines, cuts):
+    """Parts in transactions of any length, each sent twice, are the span that they make one by one."""
+    span_id = os.urandom(8)
+    parts = [
+        SpanPart(T, span_id, events=(Event(number, "log"),), output="z" * size if long else None, start_ns=size)
+        for number, (size, long) in enumerate(lines)
+    ]
+    rest = list(parts)
+    for size in itertools.cycle(cuts):
+        if not rest:
+            break
+        store.apply(*rest[:size], *rest[:1])
+        rest = rest[size:]
+    store.apply(*parts)
+    payload = store.reader().payload(T, span_id)
+    assert payload.events == tuple(event for part in parts for event in part.events)
+    assert payload.output == merge(parts).output

@@ -107,7 +107,7 @@ def decode_downstream(frame: bytes) -> Downstream:
         raise WireError(f"not a traceview header: {error}") from error
 
 
-def join_records(records: Iterable[bytes]) -> bytes:
+def join_records(records: Iterable[bytes | memoryview]) -> bytes:
     """The body of a batch: each record with its length before it."""
     return b"".join(piece for record in records for piece in (_LENGTH.pack(len(record)), record))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +19,7 @@ from traceview.protocol.records import (
     TraceInfo,
 )
 from traceview.protocol.sampling import SAMPLED_OUT_KEY
-from traceview.store.blocks import ENTRY, NOWHERE, BlockDamaged, BlockPacker, split_entries
+from traceview.store.blocks import ENTRY, NOWHERE, BlockDamaged, BlockPacker, join_entries, split_entries
 from traceview.store.columns import (
     CALL,
     CONFLICT,
@@ -32,8 +32,9 @@ from traceview.store.columns import (
     insert_statement,
     write_rows,
 )
+from traceview.store.cutting import MIN_RECORD
 from traceview.store.encoding import decode
-from traceview.store.joining import NOTHING_READY, Group, group_parts
+from traceview.store.joining import split, to_slots
 from traceview.store.lookups import (
     SELECT_DECISIONS,
     SELECT_LLM_CHILDREN,
@@ -66,7 +67,7 @@ _INTERRUPTED_SPANS: Final = (
 
 # A span row lists this many parts itself; of a span with more (a long run that logs a lot) older ones move to
 # span_part, or each new part would write a longer row.
-_INLINE_PARTS: Final = 16
+_INLINE_BYTES: Final = 16 * ENTRY.size
 _MAX_EVENT_NAME: Final = 500
 _JUDGEMENTS: Final = (EVALUATION_EVENT, CANDIDATE_EVENT)
 
@@ -98,8 +99,7 @@ class Batch:
         self._traces: dict[bytes, TraceState] = {}
         self._events: list[tuple[int, int, bytearray, int, int, str]] = []
         self._spilled: dict[tuple[int, bytes, bytes], int] = {}
-        self._pending: dict[int, bytes] = {}
-        self._ready: Mapping[int, ReadyPart] = NOTHING_READY
+        self._first_locator = packer.next_locator
         self.next_trace = next_trace
         self.new_traces = 0
         self.new_spans = 0
@@ -107,23 +107,23 @@ class Batch:
         self.wrote = False
         self.understanding_failed: Exception | None = None
 
-    def take(self, parts: Sequence[SpanPart], ready: Mapping[int, ReadyPart] = NOTHING_READY) -> None:
-        """Merges parts into the spans they belong to, in the order given. `ready` has some of them by `id()`."""
-        self._ready = ready
-        groups: dict[bytes, list[SpanPart]] = {}
-        for part in parts:
-            group = groups.get(part.trace_id)
+    def take(self, parts: Sequence[ReadyPart]) -> None:
+        """Merges parts into the spans they belong to, in the order given."""
+        groups: dict[bytes, list[ReadyPart]] = {}
+        for ready in parts:
+            trace_id = ready.part.trace_id
+            group = groups.get(trace_id)
             if group is None:
-                groups[part.trace_id] = [part]
+                groups[trace_id] = [ready]
             else:
-                group.append(part)
+                group.append(ready)
         self._load_traces(groups)
         for trace_id, group in groups.items():
             trace = self._traces[trace_id]
             if not trace.fresh:
-                self._load_spans(trace, {part.span_id for part in group})
-            for together in group_parts(group, ready):
-                self._take_group(trace, together)
+                self._load_spans(trace, {ready.part.span_id for ready in group})
+            for ready in group:
+                self._take_part(trace, ready)
 
     def add_dropped(self, trace_no: int | None, count: int) -> bool:
         """Notes that so many spans of a trace were lost; False where there is no such trace."""
@@ -158,8 +158,8 @@ class Batch:
         rows: list[tuple[Any, ...]] = []
         for trace in self._traces.values():
             self._settle(trace, rows)
-        execute(_INSERT_BLOCKS, self._packer.take())
         write_rows(self._connection, "span", SPAN_COLUMNS, rows)
+        execute(_INSERT_BLOCKS, self._packer.take())  # late: they are being packed meanwhile
         if shared := self._pieces.take():
             execute(INSERT_PIECES, shared)
         if self._events:
@@ -173,44 +173,36 @@ class Batch:
         self.new_traces += sum(trace.fresh for trace in touched)
         self.wrote = bool(touched)
 
-    def last_trace_no(self, parts: Sequence[SpanPart]) -> int | None:
+    def last_trace_no(self, parts: Sequence[ReadyPart]) -> int | None:
         """The number of the trace that the last part belongs to."""
-        return self._traces[parts[-1].trace_id].trace_no if parts else None
+        return self._traces[parts[-1].part.trace_id].trace_no if parts else None
 
     # --- merging
 
-    def _take_group(self, trace: TraceState, group: Group) -> None:
-        span = trace.members.get(group.parts[0].span_id)
-        if span is None or not (span.has_ended or any(self._is_known(trace, span, mark) for mark in group.marks)):
-            self._take_part(trace, *group.joined(), group.marks)
-        else:
-            for part, record, mark in zip(group.parts, group.records, group.marks, strict=True):
-                self._take_part(trace, part, record, [mark])
-
-    def _take_part(self, trace: TraceState, part: SpanPart, record: bytes, marks: Sequence[bytes]) -> None:
-        """Merges a part, or several joined ones; `marks` are their digests."""
+    def _take_part(self, trace: TraceState, ready: ReadyPart) -> None:
+        part, mark = ready.part, ready.mark
         span = trace.members.get(part.span_id)
         events: Sequence[Event] = part.events
         if span is None:
             if len(part.span_id) != 8 or len(part.trace_id) != 16:
                 raise ValueError("a trace id has 16 bytes and a span id has 8")
             span = trace.members[part.span_id] = SpanState(part.span_id, self._source_no)
-        elif self._is_known(trace, span, marks[0]):
+        elif mark in span.news or ((span.entries or span.flags & SPILLED) and self._is_known(trace, span, mark)):
             return
         elif part.end_ns is not None and span.has_ended:
-            added = self._compare(trace, span, record)
+            added = self._compare(trace, span, ready)
             if added is None:
-                self._remember(trace, span, NOWHERE, marks)
+                self._remember(trace, span, NOWHERE, [mark])
                 span.rewrite = True
                 return
             events = added
             span.flags |= CONFLICT
-        ready = self._ready.get(id(part))
-        facts = self._facts(part)
+        try:
+            facts = self._understand(part)
+        except Exception as error:
+            facts, self.understanding_failed = NO_FACTS, error
         span.absorb(part, facts, self._now_ns)
-        locator = self._packer.add(self._pieces.share(trace, part, record, None if ready is None else ready.cuts))
-        self._pending[locator] = record
-        self._remember(trace, span, locator, marks)
+        span.news[mark] = ready
         for event in events:
             name = event.name[:_MAX_EVENT_NAME]
             self._events.append(
@@ -234,6 +226,7 @@ class Batch:
             return NO_FACTS
 
     def _is_known(self, trace: TraceState, span: SpanState, mark: bytes) -> bool:
+        """Whether the span had the part before this batch."""
         place = span.entries.find(mark)
         while place >= 0:
             if place % ENTRY.size == 8:
@@ -247,25 +240,25 @@ class Batch:
         sql = "SELECT 1 FROM span_part WHERE trace_no = ? AND span_id = ? AND digest = ?"
         return self._connection.execute(sql, key).fetchone() is not None
 
-    def _compare(self, trace: TraceState, span: SpanState, record: bytes) -> Sequence[Event] | None:
+    def _compare(self, trace: TraceState, span: SpanState, ready: ReadyPart) -> Sequence[Event] | None:
         """A second report of the end: None if it says nothing new, else the events that were not there before."""
         try:
             parts = [self._common_resource(span), *self._parts_of(trace, span)]
         except (BlockDamaged, msgspec.DecodeError):
-            return decode(record).events
+            return ready.part.events
         before = merge(parts)
-        after = merge([*parts, decode(record)])
+        after = merge([*parts, decode(ready.record)])
         return None if same_span(before, after) else after.events[len(before.events) :]
 
     def _parts_of(self, trace: TraceState, span: SpanState) -> list[SpanPart]:
         """The parts of a span in order of arrival, this batch's included."""
         locators = find_locators(self._connection, trace.trace_no, span.span_id, span.flags, span.entries)
         mine = (trace.trace_no, span.span_id)
-        locators += [place for key, place in self._spilled.items() if key[:2] == mine and place != NOWHERE]
+        locators += [place for key, place in self._spilled.items() if key[:2] == mine]
+        before = sorted(place for place in set(locators) if NOWHERE < place < self._first_locator)
         cache = BlockCache()
-        return [
-            decode(self._pending.get(locator) or cache.part(self._connection, locator)) for locator in sorted(locators)
-        ]
+        parts = [part for locator in before for part in split(cache.part(self._connection, locator))]
+        return parts + [decode(ready.record) for ready in span.news.values()]
 
     def _common_resource(self, span: SpanState) -> SpanPart:
         sql = "SELECT resource FROM source WHERE source_no = ?"
@@ -273,12 +266,18 @@ class Batch:
         resource = msgspec.msgpack.decode(row[0]) if row and row[0] else {}
         return SpanPart(b"", span.span_id, resource=resource)
 
+    def _place(self, trace: TraceState, span: SpanState) -> None:
+        """Gives the new parts of a span their place in the blocks."""
+        for stored, marks in to_slots(span.news):
+            if len(stored) >= MIN_RECORD:  # a part alone
+                ready = span.news[marks[0]]
+                stored = self._pieces.share(trace, ready.part, bytes(stored), ready.cuts)
+            self._remember(trace, span, self._packer.add(stored), marks)
+
     def _remember(self, trace: TraceState, span: SpanState, locator: int, marks: Sequence[bytes]) -> None:
-        """Notes where parts lie, the first mark with the locator; once the row lists many, they move to span_part."""
-        for mark in marks:
-            span.entries += ENTRY.pack(locator, mark)
-            locator = NOWHERE
-        if len(span.entries) > _INLINE_PARTS * ENTRY.size:
+        """Notes where parts lie that share a slot; once the row lists many, they move to span_part."""
+        span.entries += join_entries(locator, marks)
+        if len(span.entries) > _INLINE_BYTES:
             for place, known in split_entries(span.entries):
                 self._spilled[trace.trace_no, span.span_id, known] = place
             span.entries = b""
@@ -320,6 +319,9 @@ class Batch:
         self._mark_calls(trace)
         for span in trace.members.values():
             if span.dirty:
+                if span.news:
+                    span.settle_status()
+                    self._place(trace, span)
                 span.change = self._change
                 self.changed_spans += 1
                 if span.old is None:

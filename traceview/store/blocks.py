@@ -8,7 +8,7 @@ locator, big-endian, and the part's digest, by which a part that arrives twice i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Final
@@ -20,8 +20,10 @@ from traceview.protocol.wire import WireError, join_records, split_records
 MAX_SLOTS: Final = 256
 _MAX_PARTS: Final = 64
 ENTRY: Final = struct.Struct(">Q8s")
-# The locator of a part that said nothing new: only its digest is kept. No block has number 0.
+# The locator of a part that said nothing new, or shares the slot of another: only its digest is kept. No block has
+# number 0.
 NOWHERE: Final = 0
+_NOWHERE_BYTES: Final = bytes(8)
 MAX_RAW_BYTES: Final = 1 << 30
 _FULL_BYTES: Final = 256 * 1024
 # A block smaller than this is written again with what the next transaction brings, or a trickle of spans would make
@@ -43,14 +45,14 @@ class BlockPacker:
 
     def __init__(self, next_block: int) -> None:
         self._block = next_block
-        self._records: list[bytes] = []
+        self._records: list[bytes | memoryview] = []
         self._bytes = 0
         self._parts = 0
         self._new = 0
         self._full: list[tuple[int, Future[bytes]]] = []
         self._helper: ThreadPoolExecutor | None = None
 
-    def add(self, record: bytes, *, piece: bool = False) -> int:
+    def add(self, record: bytes | memoryview, *, piece: bool = False) -> int:
         """Takes a part, or a piece of one (pieces.py); returns its locator."""
         if self._records and (self._is_crowded() or self._bytes + len(record) > _FULL_BYTES):
             # On threads that need no interpreter: a flood's spans are a tenth faster in. The second one is only begun
@@ -65,6 +67,11 @@ class BlockPacker:
         self._new += 1
         return self._block << 8 | slot
 
+    @property
+    def next_locator(self) -> int:
+        """No locator given so far is as high."""
+        return self._block << 8 | len(self._records)
+
     def take(self) -> list[tuple[int, bytes]]:
         """The blocks to write, packed: number and data. The last one may be written again by the next transaction."""
         last = [(self._block, _pack(self._records))] if self._new else []
@@ -73,6 +80,8 @@ class BlockPacker:
         self._new = 0
         if self._bytes >= _OPEN_BYTES or self._is_crowded():
             self._next_block()
+        else:  # as they are, they could keep whole messages in memory
+            self._records = [bytes(record) for record in self._records]
         return taken
 
     def mark(self) -> int:
@@ -99,7 +108,7 @@ class BlockPacker:
         self._records, self._bytes, self._parts = [], 0, 0
 
 
-def _pack(records: list[bytes]) -> bytes:
+def _pack(records: list[bytes | memoryview]) -> bytes:
     return zstandard.ZstdCompressor(level=1, write_checksum=True).compress(join_records(records))
 
 
@@ -123,6 +132,11 @@ def _expand(data: bytes) -> Iterator[bytes]:
             if total > MAX_RAW_BYTES:
                 raise BlockDamaged("it expands beyond 1 GiB")
             yield chunk
+
+
+def join_entries(locator: int, digests: Iterable[bytes]) -> bytes:
+    """The entries of parts that share the slot at `locator`: the first names it, the others nowhere."""
+    return locator.to_bytes(8, "big") + _NOWHERE_BYTES.join(digests)
 
 
 def split_entries(entries: bytes) -> list[tuple[int, bytes]]:

@@ -7,6 +7,7 @@ other text between lines. The same beginning is cut at the same places, however 
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Sequence
 from typing import Final
@@ -35,6 +36,19 @@ _ARRAY32: Final = struct.Struct(">BI")
 _JSON_STARTS: Final = (b"{", b"[", b'"')
 
 Range = tuple[int, int]
+
+DIGEST_BYTES: Final = 16
+
+
+class Cuts:
+    """Where a record is cut into pieces, and the digests of these."""
+
+    __slots__ = ("digests", "ranges")
+
+    def __init__(self, record: bytes, ranges: Sequence[Range]) -> None:
+        view = memoryview(record)
+        self.ranges = ranges
+        self.digests = [hashlib.sha256(view[start:end]).digest()[:DIGEST_BYTES] for start, end in ranges]
 
 
 def cut(record: bytes) -> list[Range]:

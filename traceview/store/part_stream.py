@@ -19,9 +19,10 @@ import msgspec
 from traceview.protocol.records import SpanPart
 from traceview.store.blocks import BlockDamaged
 from traceview.store.driver import driver_error
-from traceview.store.encoding import decode
 from traceview.store.errors import explain
+from traceview.store.joining import split
 from traceview.store.lookups import select_in
+from traceview.store.merging import merge
 from traceview.store.opening import open_readable
 from traceview.store.payloads import BlockCache
 from traceview.store.pieces import is_shared, owner_of
@@ -133,10 +134,10 @@ class PartStream:
         return None
 
     def part(self, locator: int) -> SpanPart | None:
-        """The part there; None where it can't be read, or is larger than 16 MiB."""
+        """The part there, several that share a slot as one; None where it can't be read, or is larger than 16 MiB."""
         try:
             record = self._cache.part(self._connection, locator)
-            return decode(record) if len(record) <= MAX_PART_BYTES else None
+            return merge(split(record)) if len(record) <= MAX_PART_BYTES else None
         except driver_error() as error:
             raise explain(error, self._path) from error
         except (BlockDamaged, msgspec.DecodeError, RecursionError):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from traceview.protocol.records import SpanPart
 from traceview.store.blocks import MAX_RAW_BYTES, NOWHERE, BlockDamaged, split_entries, unpack
 from traceview.store.columns import SPILLED
-from traceview.store.encoding import decode
+from traceview.store.joining import split
 from traceview.store.merging import merge
 from traceview.store.pieces import content_of, members_of, segments_of
 
@@ -117,7 +117,7 @@ def merge_at(
     for locator in locators:
         record = cache.part(connection, locator)
         try:
-            parts.append(decode(record))
+            parts += split(record)
         except RecursionError:  # stored from a shallower call stack than this
             note: dict[str, Any] = {UNREADABLE_ATTRIBUTE: f"nested too deeply ({len(record)} bytes)"}
             parts.append(SpanPart(trace_id, span_id, attributes=note))

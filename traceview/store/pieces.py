@@ -26,7 +26,8 @@ import msgspec
 from traceview.protocol.records import SpanPart
 from traceview.store.blocks import BlockDamaged, BlockPacker
 from traceview.store.columns import insert_statement
-from traceview.store.cutting import MIN_RECORD, Range, cut
+from traceview.store.cutting import DIGEST_BYTES, MIN_RECORD, Cuts, Range, cut
+from traceview.store.encoding import SHARED
 from traceview.store.lookups import SELECT_PIECES, select_in
 from traceview.store.traces import TraceState
 
@@ -34,7 +35,6 @@ INSERT_PIECES: Final = insert_statement("piece", ("trace_no", "digest", "locator
 _ANY_PIECE: Final = "SELECT 1 FROM piece WHERE trace_no = ? LIMIT 1"
 
 _MIN_SHARED_BYTES: Final = 1_024
-_DIGEST_BYTES: Final = 16
 # A group has 16 members on average. At least four, so that groups of groups come to an end.
 _MIN_GROUP: Final = 4
 _MAX_GROUP: Final = 64
@@ -45,8 +45,6 @@ _ALWAYS_BYTES: Final = 64 * 1024
 _REMEMBERED: Final = 100_000
 
 _PIECE: Final = 0xC1
-# The first byte of an encoded Shared, a list of three; a part's is another, since a part has 17 fields.
-_SHARED: Final = 0x93
 _OWNER: Final = struct.Struct(">BQ")
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -65,17 +63,6 @@ _segments: Final = msgspec.msgpack.Decoder(list[int | bytes]).decode
 
 # A piece's or group's digest, and its locator (negative for a group).
 Member = tuple[bytes, int]
-
-
-class Cuts:
-    """Where a record is cut into pieces, and the digests of these."""
-
-    __slots__ = ("digests", "ranges")
-
-    def __init__(self, record: bytes, ranges: Sequence[Range]) -> None:
-        view = memoryview(record)
-        self.ranges = ranges
-        self.digests = [hashlib.sha256(view[start:end]).digest()[:_DIGEST_BYTES] for start, end in ranges]
 
 
 class _Known:
@@ -205,7 +192,7 @@ class Pieces:
                 break
             # The other half of the digest: no piece is ever taken for a group.
             digests = [
-                hashlib.sha256(b"".join(digest for digest, _ in group)).digest()[-_DIGEST_BYTES:] for group in groups
+                hashlib.sha256(b"".join(digest for digest, _ in group)).digest()[-DIGEST_BYTES:] for group in groups
             ]
             contents = [_encode([locator for _, locator in group]) for group in groups]
             locators = self._locate(known, digests, contents)
@@ -239,7 +226,7 @@ def owner_of(record: memoryview) -> int | None:
 
 def is_shared(record: memoryview) -> bool:
     """Whether a record was taken apart, since its trace repeats itself."""
-    return bool(record) and record[0] == _SHARED
+    return bool(record) and record[0] == SHARED
 
 
 def segments_of(record: memoryview) -> list[int | bytes] | None:

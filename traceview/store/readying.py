@@ -1,7 +1,7 @@
-"""What storing a part costs most, done before the transaction and on any thread: its bytes, digest, and pieces if long.
+"""What storing a part costs that needs no store, done before the transaction and on any thread.
 
-Encoding, cutting and hashing 100 MB takes half a second, in which the writer would acknowledge nothing. Of short parts
-it is a fifth of the writer's time, which is what limits a flood.
+Encoding, cutting and hashing 100 MB takes half a second, in which the writer would acknowledge nothing. And of short
+parts the writer's time is what limits a flood.
 """
 
 from __future__ import annotations
@@ -9,21 +9,41 @@ from __future__ import annotations
 import msgspec
 
 from traceview.protocol.records import SpanPart
-from traceview.store.cutting import cut
-from traceview.store.encoding import digest, encode_part
-from traceview.store.pieces import Cuts
+from traceview.store.cutting import MIN_RECORD, Cuts, cut
+from traceview.store.encoding import SEVERAL, SHARED, digest, encode_part
 
 
 class ReadyPart(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A part that can be stored, its record, the record's digest, and for a long one where that would be cut."""
 
     part: SpanPart
-    record: bytes
+    record: bytes | memoryview
     mark: bytes
     cuts: Cuts | None = None
 
 
-def make_ready(part: SpanPart, *, long: bool = False) -> ReadyPart:
-    """Does what needs no store; `StoreWriter.apply` takes the result beside its `part`, which may be another."""
-    part, record = encode_part(part)
-    return ReadyPart(part, record, digest(record), Cuts(record, cut(record)) if long else None)
+Storable = SpanPart | ReadyPart
+
+
+def make_ready(
+    part: SpanPart, record: memoryview | None = None, *, verbatim: bool = True, long: bool = False
+) -> ReadyPart:
+    """Does what needs no store; the result can be given to `StoreWriter.apply` instead of the part.
+
+    `record` is what the part was decoded from, if it was not changed since; by this it is known again. `verbatim`
+    stores these bytes, which saves encoding: the memory they lie in must not change any more. The result's `part` may
+    be another.
+    """
+    if record is None or not verbatim or record[0] in (SHARED, SEVERAL):
+        part, stored = encode_part(part)
+    elif len(record) < MIN_RECORD:
+        return ReadyPart(part, record, digest(record))
+    else:
+        stored = bytes(record)
+    mark = digest(stored if record is None else record)
+    return ReadyPart(part, stored, mark, Cuts(stored, cut(stored)) if long else None)
+
+
+def part_of(storable: Storable) -> SpanPart:
+    """The part, whether it was made ready or not."""
+    return storable.part if type(storable) is ReadyPart else storable  # type: ignore[return-value]

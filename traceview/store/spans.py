@@ -16,6 +16,7 @@ from traceview.store.columns import (
     START_GUESSED,
     USAGE,
 )
+from traceview.store.readying import ReadyPart
 
 KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
 LLM: Final = KIND_NUMBERS["llm"]
@@ -64,11 +65,14 @@ class SpanState:
     def __init__(self, span_id: bytes, source_no: int | None) -> None:
         self.span_id = span_id
         self.source_no = source_no
+        # This batch's parts of it, by digest, in order of arrival.
+        self.news: dict[bytes, ReadyPart] = {}
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> SpanState:
         """The span as the store has it; `row` follows SPAN_COLUMNS."""
         state = cls.__new__(cls)
+        state.news = {}
         (
             _,
             state.span_id,
@@ -144,7 +148,10 @@ class SpanState:
         return self.input_tokens is not None or self.output_tokens is not None or self.cost_usd is not None
 
     def absorb(self, part: SpanPart, facts: Facts, now_ns: int) -> None:
-        """Takes over what a part says (its events are counted by the caller). `now_ns` is the time of arrival."""
+        """Takes over what a part says. `now_ns` is the time of arrival.
+
+        Its events are counted by the caller, who has the status settled once all parts are in.
+        """
         if part.parent_id is not None:
             self.parent_id = part.parent_id
         if part.name is not None:
@@ -152,20 +159,22 @@ class SpanState:
         if part.end_ns is not None:
             self.end_ns = part.end_ns
             self.flags &= ~INTERRUPTED
-        self._absorb_start(part, now_ns)
+        if part.start_ns is not None:
+            self.start_ns = part.start_ns
+            self.flags &= ~(START_GUESSED | START_ARRIVAL)
+        elif self.flags & START_GUESSED:
+            self._guess_start(part, now_ns)
         if part.status_message is not None:
             self.status_message = _short(part.status_message)
         if part.status is not None and part.status != _RUNNING:
             self.said_status = int(part.status)
-        kind = facts.kind
         if part.kind is not None:
             self.flags |= KIND_SAID
-            self.kind = KIND_NUMBERS.get(kind or part.kind.lower(), _OTHER)
-        elif kind is not None and not self.flags & KIND_SAID:
-            self.kind = KIND_NUMBERS.get(kind, _OTHER)
+            self.kind = KIND_NUMBERS.get(facts.kind or part.kind.lower(), _OTHER)
+        elif facts.kind is not None and not self.flags & KIND_SAID:
+            self.kind = KIND_NUMBERS.get(facts.kind, _OTHER)
         if facts is not NO_FACTS:
             self._absorb_facts(facts)
-        self.settle_status()
         self.dirty = True
 
     @property
@@ -190,22 +199,18 @@ class SpanState:
         else:
             self.status = _RUNNING
 
-    def _absorb_start(self, part: SpanPart, now_ns: int) -> None:
-        flags = self.flags
-        if part.start_ns is not None:
-            self.start_ns = part.start_ns
-            self.flags = flags & ~(START_GUESSED | START_ARRIVAL)
-        elif flags & START_GUESSED:
-            times = [event.time_ns for event in part.events]
-            if part.end_ns is not None:
-                times.append(part.end_ns)
-            if not flags & START_ARRIVAL:
-                times.append(self.start_ns)
-            if times:
-                self.start_ns = min(times)
-                self.flags = flags & ~START_ARRIVAL
-            elif not self.start_ns:
-                self.start_ns = now_ns
+    def _guess_start(self, part: SpanPart, now_ns: int) -> None:
+        """The earliest time that is known stands in for the start, and the time of arrival while there is none."""
+        times = [event.time_ns for event in part.events]
+        if part.end_ns is not None:
+            times.append(part.end_ns)
+        if not self.flags & START_ARRIVAL:
+            times.append(self.start_ns)
+        if times:
+            self.start_ns = min(times)
+            self.flags &= ~START_ARRIVAL
+        elif not self.start_ns:
+            self.start_ns = now_ns
 
     def _absorb_facts(self, facts: Facts) -> None:
         if facts.model is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,11 +17,10 @@ from traceview.store.blocks import BlockPacker
 from traceview.store.driver import driver_error
 from traceview.store.encoding import clean_part, clean_text, encode
 from traceview.store.errors import StoreError, explain, is_environment, is_full, is_uncertain
-from traceview.store.joining import NOTHING_READY
 from traceview.store.judging import Judging, Sampling, pin, sampled_out, stop_judging
 from traceview.store.opening import Durability, Journal, open_writable, set_quota
 from traceview.store.pieces import Pieces
-from traceview.store.readying import ReadyPart
+from traceview.store.readying import ReadyPart, Storable, make_ready, part_of
 from traceview.store.retention import Forgetting, Limits, note, noted
 from traceview.store.sources import SourceState, find_source, new_source
 from traceview.store.space import DiskSpace
@@ -76,13 +75,12 @@ class StoreWriter:
 
     def apply(
         self,
-        parts: Sequence[SpanPart],
+        parts: Sequence[Storable],
         *,
         session: bytes | None = None,
         seq: int | None = None,
         dropped: int = 0,
         resource: dict[str, Any] | None = None,
-        ready: Sequence[ReadyPart] = (),
     ) -> int:
         """Stores parts in one transaction; returns how many spans are new or changed. Committed when it returns.
 
@@ -90,14 +88,13 @@ class StoreWriter:
         the session's last committed one is skipped whole. `dropped` counts spans that the program lost since its last
         batch: they are noted at the trace it was writing to. `resource` describes the session's process and is kept
         once, for the payloads of all its spans. A session that speaks again after `interrupt()` is alive: its open
-        spans run again. `ready` are those of the parts for which `make_ready` was called, which saves the time here.
+        spans run again. Parts for which `make_ready` was called elsewhere save its time here.
 
         A part that can't be stored is set aside (dead letter), the others are stored. Raises StoreBusy where the same
         call may be tried again later, StoreError where that is useless; then nothing of the batch is stored.
         """
         self._space.check()
-        by_id = {id(each.part): each for each in ready}
-        return self._transact(lambda: self._apply(parts, session, seq, dropped, resource, by_id))
+        return self._transact(lambda: self._apply(parts, session, seq, dropped, resource))
 
     def interrupt(self, session: bytes | None = None, *, at_ns: int | None = None) -> int:
         """Marks the running spans of a session whose process is gone as interrupted; returns how many.
@@ -214,12 +211,11 @@ class StoreWriter:
 
     def _apply(
         self,
-        parts: Sequence[SpanPart],
+        parts: Sequence[Storable],
         session: bytes | None,
         seq: int | None,
         dropped: int,
         resource: dict[str, Any] | None,
-        ready: Mapping[int, ReadyPart],
     ) -> int:
         connection = self._open()
         before, now_ns = dict(self._totals), time.time_ns()
@@ -229,7 +225,7 @@ class StoreWriter:
             if seq is not None and source.last_seq is not None and seq <= source.last_seq:
                 return 0
         try:
-            changed = self._store(parts, source, dropped, now_ns, ready)
+            changed = self._store(parts, source, dropped, now_ns)
         except Exception as error:
             if is_environment(error):
                 raise
@@ -249,26 +245,20 @@ class StoreWriter:
         self._save_totals(before)
         return changed
 
-    def _store(
-        self,
-        parts: Sequence[SpanPart],
-        source: SourceState | None,
-        dropped: int,
-        now_ns: int,
-        ready: Mapping[int, ReadyPart] = NOTHING_READY,
-    ) -> int:
+    def _store(self, parts: Sequence[Storable], source: SourceState | None, dropped: int, now_ns: int) -> int:
+        ready = [part if type(part) is ReadyPart else make_ready(part_of(part)) for part in parts]
         batch = self._batch(source, now_ns)
         if source is not None and source.interrupted:
             batch.set_interrupted(source.source_no, False)
-        batch.take(parts, ready)
+        batch.take(ready)
         lost_in = source.trace_no if source is not None else None
         if dropped:
-            lost_in = lost_in or batch.last_trace_no(parts)
+            lost_in = lost_in or batch.last_trace_no(ready)
             if lost_in is not None:
                 batch.add_dropped(lost_in, dropped)
         self._finish(batch)
         if source is not None:
-            source.trace_no = batch.last_trace_no(parts) or source.trace_no
+            source.trace_no = batch.last_trace_no(ready) or source.trace_no
         return batch.changed_spans
 
     def _interrupt(self, session: bytes | None, at_ns: int | None) -> int:
@@ -349,7 +339,7 @@ class StoreWriter:
 
     def _salvage(
         self,
-        parts: Sequence[SpanPart],
+        parts: Sequence[Storable],
         source: SourceState | None,
         dropped: int,
         now_ns: int,
@@ -358,7 +348,7 @@ class StoreWriter:
         """Stores what can be stored of a batch that failed, by halves; what fails alone becomes a dead letter."""
         if len(parts) <= 1:
             for part in parts:
-                self._set_aside(part, error, now_ns)
+                self._set_aside(part_of(part), error, now_ns)
             return 0
         connection = self._open()
         middle = len(parts) // 2
