@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from traceview.formats.otlp import DecodedRequest
+from traceview.store import ReadyPart, make_ready
 from traceview_agent.intake import Intake, Load, Outcome, Stored
 from traceview_agent.meters import Meters, Refusal
 
@@ -41,11 +42,12 @@ class Admission:
         """
         deadline = asyncio.get_running_loop().time() + _ANSWER_SECONDS
         await self._room(size)
-        decoded = await asyncio.to_thread(decode)  # twenty megabytes take a second: not on the loop
+        # Twenty megabytes take a second: not on the loop.
+        decoded, ready = await asyncio.to_thread(_decode_ready, decode)
         self._meters.add_rejected(self._receiver, "undecodable", decoded.rejected)
-        if not decoded.parts:
+        if not ready:
             return decoded
-        outcome = await self._commit(decoded, size, deadline)
+        outcome = await self._commit(ready, size, deadline)
         if not isinstance(outcome, Stored):
             raise TurnedAway("stopping", "the daemon stops: send again later")
         if not outcome.rejected:
@@ -68,18 +70,21 @@ class Admission:
                 raise TurnedAway("behind", "the daemon's queue is full: send again later")
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _commit(self, decoded: DecodedRequest, size: int, deadline: float) -> Outcome:
+    async def _commit(self, ready: list[ReadyPart], size: int, deadline: float) -> Outcome:
         loop = asyncio.get_running_loop()
         committed: asyncio.Future[Outcome] = loop.create_future()
-        load = Load(
-            decoded.parts, size, lambda outcome: _resolve(committed, outcome), self._receiver, receiver=self._receiver
-        )
+        load = Load(ready, size, lambda outcome: _resolve(committed, outcome), self._receiver, receiver=self._receiver)
         if not self._intake.offer(load):
             raise TurnedAway("behind", "the daemon's queue is full: send again later")
         try:
             return await asyncio.wait_for(committed, deadline - loop.time())
         except TimeoutError:
             raise TurnedAway("store", self._problem() or "the store is slow: send again later") from None
+
+
+def _decode_ready(decode: Callable[[], DecodedRequest]) -> tuple[DecodedRequest, list[ReadyPart]]:
+    decoded = decode()
+    return decoded, [make_ready(part) for part in decoded.parts]
 
 
 def _resolve(future: asyncio.Future[Outcome], outcome: Outcome) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from traceview.formats import Cancelled, FormatError, is_store, open_parts
 from traceview.protocol.records import SpanPart
-from traceview.store import StoreError, StoreReader
+from traceview.store import StoreError, StoreReader, make_ready
 from traceview_agent.control_server import Refused
 from traceview_agent.intake import Intake, Load, Outcome, Stored
 from traceview_agent.redaction import Redaction
@@ -109,7 +109,8 @@ class _Feed:
         source = f"import of {self._path.name}"
         fresh = frozenset(part.trace_id for part in chunk) - self.traces
         size = max(0, self._read - self._sent)
-        load = Load(chunk, size, self._done, source, receiver="import", keep=fresh)
+        ready = [make_ready(part) for part in chunk]
+        load = Load(ready, size, self._done, source, receiver="import", keep=fresh)
         self._sent = self._read
         if not self._intake.put(load, self._cancelled.is_set):
             raise Cancelled

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from traceview.store import Storable
+from traceview.store import ReadyPart
 
 # Both bounds hold together. 50,000 parts are less than a second of writing at full rate; 20 MiB as they came on the
 # wire are some 100 MiB as objects and records, which keeps the daemon below 300 MB under overload.
@@ -51,7 +51,7 @@ class Load:
     `keep` are not to be sampled out.
     """
 
-    parts: Sequence[Storable]
+    parts: Sequence[ReadyPart]
     size: int
     done: Callable[[Outcome], None]
     source: str

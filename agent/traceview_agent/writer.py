@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from traceview.protocol.records import Facts, SpanPart
 from traceview.protocol.sampling import SampledOut
-from traceview.store import Limits, StoreBusy, StoreError, StoreWriter, part_of
+from traceview.store import Limits, StoreBusy, StoreError, StoreWriter
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored, Unstored
 from traceview_agent.meters import Meters
@@ -184,7 +185,7 @@ class Writer:
     def _apply(self, writer: StoreWriter, loads: list[Load]) -> Settled:
         """Commits loads of one session in one transaction. Raises StoreError."""
         session, upto, dropped = loads[0].session, loads[-1].seq, sum(load.dropped for load in loads)
-        parts = [part for load in loads for part in load.parts]
+        parts = list(chain.from_iterable(load.parts for load in loads))
         resource = loads[-1].resource or None
         try:
             finished = [_finished(load) for load in loads]
@@ -224,8 +225,8 @@ class Writer:
     def _bury(self, loads: list[Load], error: Exception) -> None:
         for load in loads:
             self._meters.add_rejected(load.receiver, "unstorable", len(load.parts))
-            for part in map(part_of, load.parts):
-                self._dead_letters.keep(load.source, repr(error), repr(part).encode(errors="backslashreplace"))
+            for each in load.parts:
+                self._dead_letters.keep(load.source, repr(error), repr(each.part).encode(errors="backslashreplace"))
 
 
 class _GaveUp(Exception):
@@ -279,7 +280,7 @@ def _by_session(loads: list[Load]) -> list[list[Load]]:
 
 
 def _finished(load: Load) -> int:
-    ends = [part_of(each).end_ns for each in load.parts]
+    ends = [each.part.end_ns for each in load.parts]
     return len(ends) - ends.count(None)
 
 

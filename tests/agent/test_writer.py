@@ -12,7 +12,7 @@ import pytest
 
 from traceview.conventions import facts
 from traceview.protocol.records import SpanPart
-from traceview.store import StoreError, StoreReader
+from traceview.store import StoreError, StoreReader, make_ready
 from traceview.testing import build_trace
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored, Unstored
@@ -41,7 +41,9 @@ class Bench:
 
     def offer(self, parts: Any, seq: int | None = None, session: bytes | None = None) -> None:
         session = session or (None if seq is None else b"s" * 16)
-        assert self.intake.offer(Load(parts, 100, lambda outcome: None, "test", session, seq))
+        assert self.intake.offer(
+            Load([make_ready(part) for part in parts], 100, lambda outcome: None, "test", session, seq)
+        )
 
     def wait(self, count: int) -> list[tuple[int | None, Outcome]]:
         with self._changed:

@@ -29,7 +29,7 @@ from conversation_bytes import TRACE, messages
 from store_ingest import batches, make_parts, understand
 
 from traceview.protocol.records import SpanPart
-from traceview.store import StoreWriter, TextIndex, TextSearch, parse_words
+from traceview.store import StoreWriter, TextIndex, TextSearch, make_ready, parse_words
 from traceview.store.driver import driver
 from traceview.store.index_file import connect, index_bytes, index_path
 from traceview_agent.dead_letters import DeadLetters
@@ -73,7 +73,7 @@ class Rig:
             self.changed.notify_all()
 
     def send(self, parts: Sequence[SpanPart]) -> None:
-        load = Load(parts, 2_200 * len(parts), lambda _: None, "bench")
+        load = Load([make_ready(part) for part in parts], 2_200 * len(parts), lambda _: None, "bench")
         with self.changed:
             self.left += 1
         self.intake.put(load, lambda: False)

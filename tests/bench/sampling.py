@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from store_ingest import BATCH, batches, make_parts, understand
 
 from traceview.protocol.records import SpanPart, TraceSummary
-from traceview.store import Limits, Sampling, StoreReader, StoreWriter, Verdict
+from traceview.store import Limits, Sampling, StoreReader, StoreWriter, Verdict, make_ready
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load
 from traceview_agent.meters import Meters
@@ -65,7 +65,9 @@ def ingest(path: Path, parts: Sequence[SpanPart], policy: Policy | None) -> tupl
     writer.start()
     begun = time.perf_counter()
     for seq, batch in enumerate(batches(parts), 1):
-        load = Load(batch, BATCH, lambda outcome: None, "bench", session=b"b" * 16, seq=seq)
+        load = Load(
+            [make_ready(part) for part in batch], BATCH, lambda outcome: None, "bench", session=b"b" * 16, seq=seq
+        )
         assert intake.put(load, lambda: False)
     assert done.wait(600)
     rate = len(parts) / (time.perf_counter() - begun)

@@ -6,7 +6,7 @@ from traceview.store.export import export_store, fill
 from traceview.store.judging import Judge, Sampling, Verdict
 from traceview.store.listing import Place, TraceFilter
 from traceview.store.reader import StoreCounts, StoreReader
-from traceview.store.readying import ReadyPart, Storable, make_ready, part_of
+from traceview.store.readying import ReadyPart, make_ready
 from traceview.store.retention import Limits
 from traceview.store.text_index import TextIndex
 from traceview.store.text_search import Answer, Hit, Reached, TextSearch
@@ -22,7 +22,6 @@ __all__ = [
     "Reached",
     "ReadyPart",
     "Sampling",
-    "Storable",
     "StoreBusy",
     "StoreCounts",
     "StoreError",
@@ -38,5 +37,4 @@ __all__ = [
     "fill",
     "make_ready",
     "parse_words",
-    "part_of",
 ]

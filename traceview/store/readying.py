@@ -22,9 +22,6 @@ class ReadyPart(msgspec.Struct, frozen=True, eq=False, gc=False):
     cuts: Cuts | None = None
 
 
-Storable = SpanPart | ReadyPart
-
-
 def make_ready(
     part: SpanPart, record: memoryview | None = None, *, verbatim: bool = True, long: bool = False
 ) -> ReadyPart:
@@ -42,8 +39,3 @@ def make_ready(
         stored = bytes(record)
     mark = digest(stored if record is None else record)
     return ReadyPart(part, stored, mark, Cuts(stored, cut(stored)) if long else None)
-
-
-def part_of(storable: Storable) -> SpanPart:
-    """The part, whether it was made ready or not."""
-    return storable.part if type(storable) is ReadyPart else storable  # type: ignore[return-value]

@@ -20,7 +20,7 @@ from traceview.store.errors import StoreError, explain, is_environment, is_full,
 from traceview.store.judging import Judging, Sampling, pin, sampled_out, stop_judging
 from traceview.store.opening import Durability, Journal, open_writable, set_quota
 from traceview.store.pieces import Pieces
-from traceview.store.readying import ReadyPart, Storable, make_ready, part_of
+from traceview.store.readying import ReadyPart, make_ready
 from traceview.store.retention import Forgetting, Limits, note, noted
 from traceview.store.sources import SourceState, find_source, new_source
 from traceview.store.space import DiskSpace
@@ -75,7 +75,7 @@ class StoreWriter:
 
     def apply(
         self,
-        parts: Sequence[Storable],
+        parts: Sequence[SpanPart | ReadyPart],
         *,
         session: bytes | None = None,
         seq: int | None = None,
@@ -211,7 +211,7 @@ class StoreWriter:
 
     def _apply(
         self,
-        parts: Sequence[Storable],
+        parts: Sequence[SpanPart | ReadyPart],
         session: bytes | None,
         seq: int | None,
         dropped: int,
@@ -245,8 +245,10 @@ class StoreWriter:
         self._save_totals(before)
         return changed
 
-    def _store(self, parts: Sequence[Storable], source: SourceState | None, dropped: int, now_ns: int) -> int:
-        ready = [part if type(part) is ReadyPart else make_ready(part_of(part)) for part in parts]
+    def _store(
+        self, parts: Sequence[SpanPart | ReadyPart], source: SourceState | None, dropped: int, now_ns: int
+    ) -> int:
+        ready = [part if isinstance(part, ReadyPart) else make_ready(part) for part in parts]
         batch = self._batch(source, now_ns)
         if source is not None and source.interrupted:
             batch.set_interrupted(source.source_no, False)
@@ -339,7 +341,7 @@ class StoreWriter:
 
     def _salvage(
         self,
-        parts: Sequence[Storable],
+        parts: Sequence[SpanPart | ReadyPart],
         source: SourceState | None,
         dropped: int,
         now_ns: int,
@@ -348,7 +350,7 @@ class StoreWriter:
         """Stores what can be stored of a batch that failed, by halves; what fails alone becomes a dead letter."""
         if len(parts) <= 1:
             for part in parts:
-                self._set_aside(part_of(part), error, now_ns)
+                self._set_aside(part.part if isinstance(part, ReadyPart) else part, error, now_ns)
             return 0
         connection = self._open()
         middle = len(parts) // 2

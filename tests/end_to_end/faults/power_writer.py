@@ -18,7 +18,7 @@ from typing import Any, Final
 from traceview.conventions import facts
 from traceview.protocol.records import LOG_EVENT, Event, SpanPart, Status
 from traceview.redaction import DEFAULT_RULES
-from traceview.store import opening
+from traceview.store import make_ready, opening
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Outcome, Stored
 from traceview_agent.meters import Meters
@@ -71,7 +71,7 @@ def write(store: Path, durability: str, batches: int) -> None:
     writer.start()
     for number in range(1, batches + 1):
         decided.clear()
-        intake.offer(Load(batch(number), 1, _ignore, "power loss", SESSION, number))
+        intake.offer(Load([make_ready(part) for part in batch(number)], 1, _ignore, "power loss", SESSION, number))
         decided.wait()
     writer.stop(60.0)
 
