@@ -9,7 +9,7 @@ from typing import Any, Final
 from traceview.protocol.records import SpanPart
 from traceview.protocol.wire import decode_part
 from traceview.redaction import DEFAULT_RULES, Alarms, Redactor, Rules, without_values
-from traceview.store import ReadyPart, make_ready
+from traceview.store import ReadyPart, digest, make_ready
 
 log = logging.getLogger(__name__)
 
@@ -56,17 +56,23 @@ class Redaction:
             log.exception("a span could not be searched for secrets: it is kept without its values")
             return without_values(part)
 
-    def ready(self, record: memoryview, alarmed: bool, long: bool = False) -> ReadyPart:
+    def ready(self, record: memoryview) -> ReadyPart:
         """A record of our protocol as a part without secrets, ready to be stored. Raises WireError.
 
         By what it is known again depends on the record and its secrets alone, whichever way it came.
         """
         part = decode_part(record)
-        if not alarmed:
-            return make_ready(part, record, long=long)
+        if not self.suspicious(record):
+            return make_ready(part, record)
+        return self.cleaned(part, digest(record))
+
+    def cleaned(self, part: SpanPart, mark: bytes, *, long: bool = False) -> ReadyPart:
+        """The same for a part whose record, with this digest, may hold a secret.
+
+        It is encoded again: a record may hold more than its part, such as a key twice, which nobody has looked at.
+        """
         clean = self.part(part, alarmed=True)
-        # Encoded again, since a record may hold more than its part, such as a key twice, which nobody has looked at.
-        return make_ready(clean, record if clean is part else None, verbatim=False, long=long)
+        return make_ready(clean, mark=mark if clean is part else None, long=long)
 
     def resource(self, resource: dict[str, Any]) -> dict[str, Any]:
         """The description of a process, whose command line may hold secrets."""

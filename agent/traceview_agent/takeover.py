@@ -118,7 +118,7 @@ class Takeover:
             size = 0
             for record in self._records(dead, body):
                 with self._kept_aside(dead, record):
-                    parts.append(self._redaction.ready(record, self._redaction.suspicious(record)))
+                    parts.append(self._redaction.ready(record))
                 size += len(record)
                 if len(parts) >= _CHUNK_PARTS:
                     yield parts, size

@@ -16,7 +16,7 @@ import zmq.asyncio
 from traceview.protocol import wire
 from traceview.protocol.control import Receiver
 from traceview.protocol.places import is_far
-from traceview.store import ReadyPart
+from traceview.store import ReadyPart, digest, make_ready
 from traceview_agent.connection_gate import ConnectionGate
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.endpoints import LINGER_MS, configure, demand_keys, refusal_of
@@ -148,6 +148,7 @@ class ZmqReceiver:
             except Exception:
                 # Nothing that arrives may end the receiver; what reaches this line is a fault of ours.
                 log.exception("a ZeroMQ message could not be handled")
+            del frames  # or the message would stay until the next one comes
             # A flood leaves recv() never waiting, which would starve the acknowledgements.
             await asyncio.sleep(0)
 
@@ -287,10 +288,22 @@ class ZmqReceiver:
         """The good records, without secrets and ready for the writer, and what is wrong with each bad one, which goes
         to the dead letters.
 
-        Most are stored as they lie in the body. While secrets are looked for in 100 MB, they needn't lie there as well.
+        Releases the body as soon as it is read: while secrets are looked for, 100 MB needn't lie there as well.
         """
-        parts: list[ReadyPart] = []
         faults: list[str] = []
+        long = len(body) >= _LONG_BYTES
+        parts, suspects = self._read_records(body, faults)
+        body.release()
+        for place in suspects:
+            suspect = parts[place]
+            parts[place] = self._redaction.cleaned(suspect.part, suspect.mark, long=long)
+        return parts, faults
+
+    def _read_records(self, body: memoryview, faults: list[str]) -> tuple[list[ReadyPart], list[int]]:
+        """The good records, to be stored as they lie in the body; of those that may hold a secret, which are listed by
+        their places, only part and digest."""
+        parts: list[ReadyPart] = []
+        suspects: list[int] = []
         alarms = self._redaction.alarms(body)
         end = 0
         try:
@@ -298,8 +311,12 @@ class ZmqReceiver:
                 start = end
                 end += _LENGTH_BYTES + len(record)
                 try:
-                    alarmed = alarms.within(start, end)
-                    parts.append(self._redaction.ready(record, alarmed, len(record) >= _LONG_BYTES))
+                    part = wire.decode_part(record)
+                    if alarms.within(start, end):
+                        suspects.append(len(parts))
+                        parts.append(ReadyPart(part, b"", digest(record)))
+                    else:
+                        parts.append(make_ready(part, record, long=len(record) >= _LONG_BYTES))
                 except wire.WireError as error:
                     self._fault(faults, str(error), record)
                 except Exception as error:  # a fault of ours; the others must not come again and again for its sake
@@ -307,7 +324,7 @@ class ZmqReceiver:
                     self._fault(faults, repr(error), record)
         except wire.WireError as error:
             self._fault(faults, str(error), body)
-        return parts, faults
+        return parts, suspects
 
     def _fault(self, faults: list[str], fault: str, record: memoryview) -> None:
         faults.append(fault)

@@ -251,8 +251,9 @@ def test_the_owner_of_a_connection_is_found() -> None:
 def test_search_answers_what_the_command_prints(
     full: Any, until: Any, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    until(lambda: (state := full.status.search) and state.bytes and not state.waiting)
-    status, answer = get(full, f"/api/v1/search?q={quote('boom search')}&limit=5")
+    path = f"/api/v1/search?q={quote('boom search')}&limit=5"
+    until(lambda: get(full, path)[1]["indexed"])
+    status, answer = get(full, path)
     assert traceview(["search", "boom", "search", "--json"]) == 0
     assert status == 200
     assert answer == json.loads(capfdbinary.readouterr().out)

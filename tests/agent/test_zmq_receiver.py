@@ -20,7 +20,7 @@ from traceview.protocol.places import find_places
 from traceview.protocol.records import SpanPart
 from traceview.store import StoreReader
 from traceview.testing import build_trace
-from traceview_agent import redaction
+from traceview_agent import zmq_receiver
 from traceview_agent.endpoints import refusal_of
 from traceview_agent.intake import Intake
 from traceview_agent.zmq_receiver import ZmqReceiver
@@ -399,12 +399,12 @@ def test_a_long_part_of_any_kind_is_stored_as_it_was(daemon: Any, program: Any) 
 def test_a_record_that_we_fail_at_is_set_aside_and_the_others_are_stored(
     daemon: Any, program: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = redaction.make_ready
+    made = zmq_receiver.make_ready
 
     def fail(part: SpanPart, *rest: Any, **more: Any) -> Any:
         return 1 / 0 if part.name == "search" else made(part, *rest, **more)
 
-    monkeypatch.setattr(redaction, "make_ready", fail)
+    monkeypatch.setattr(zmq_receiver, "make_ready", fail)
     program.batch(1, [TRACE.part("plan"), TRACE.part("search")])
     program.acknowledged(1)
     assert daemon.stored() == ["plan"]

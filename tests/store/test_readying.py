@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from traceview.conventions import facts
 from traceview.protocol.records import Event, SpanPart
-from traceview.store import StoreReader, StoreWriter, make_ready
+from traceview.store import StoreReader, StoreWriter, digest, make_ready
 from traceview.store.joining import split
 
 TRACE, SPAN = b"t" * 16, b"s" * 8
@@ -79,7 +79,7 @@ def test_a_record_is_known_again_though_it_was_encoded_anew(store) -> None:
     log = part(None, events=(Event(1, "log"),))
     record = wire_record(log, 14)
     store.apply(make_ready(log, record))
-    assert store.apply(make_ready(log, record, verbatim=False)) == 0
+    assert store.apply(make_ready(log, mark=digest(record))) == 0
     assert len(store.reader().payload(TRACE, SPAN).events) == 1
 
 

@@ -1,6 +1,7 @@
 """The database: one writer, any number of readers, one SQLite file. SQL and SQLAlchemy stop at this door."""
 
 from traceview.store.batch import Understand
+from traceview.store.encoding import digest
 from traceview.store.errors import StoreBusy, StoreError
 from traceview.store.export import export_store, fill
 from traceview.store.judging import Judge, Sampling, Verdict
@@ -33,6 +34,7 @@ __all__ = [
     "Understand",
     "Verdict",
     "WordsError",
+    "digest",
     "export_store",
     "fill",
     "make_ready",

@@ -23,19 +23,20 @@ class ReadyPart(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 def make_ready(
-    part: SpanPart, record: memoryview | None = None, *, verbatim: bool = True, long: bool = False
+    part: SpanPart, record: memoryview | None = None, *, mark: bytes | None = None, long: bool = False
 ) -> ReadyPart:
     """Does what needs no store; the result can be given to `StoreWriter.apply` instead of the part.
 
-    `record` is what the part was decoded from, if it was not changed since; by this it is known again. `verbatim`
-    stores these bytes, which saves encoding: the memory they lie in must not change any more. The result's `part` may
-    be another.
+    `record` is what the part was decoded from: it is stored as it is, which saves encoding, so the memory it lies in
+    must not change any more. `mark` is the digest of a record that is not to be stored, but by which the part is known.
+    The result's `part` may be another.
     """
-    if record is None or not verbatim or record[0] in (SHARED, SEVERAL):
+    if record is None:
         part, stored = encode_part(part)
+    elif record[0] in (SHARED, SEVERAL):
+        (part, stored), mark = encode_part(part), digest(record)
     elif len(record) < MIN_RECORD:
         return ReadyPart(part, record, digest(record))
     else:
         stored = bytes(record)
-    mark = digest(stored if record is None else record)
-    return ReadyPart(part, stored, mark, Cuts(stored, cut(stored)) if long else None)
+    return ReadyPart(part, stored, mark or digest(stored), Cuts(stored, cut(stored)) if long else None)
