@@ -1,8 +1,9 @@
 """Payload blocks: up to 64 slots with encoded span parts, and pieces of them, in one zstd frame, found by locators.
 
-A slot holds a part's record, those of several parts of a span (joining.py), or a piece (pieces.py). One frame of many spans is faster to write and about three times smaller than one frame a span (833 bytes
-instead of 2,111 for a span of 2.2 KB). A locator is `block_no << 8 | slot`; an *entry* of a span row is 16 bytes: the
-locator, big-endian, and the part's digest, by which a part that arrives twice is known.
+A slot holds a part's record, those of several parts of a span (joining.py), or a piece (pieces.py). One frame of many
+spans is faster to write and about three times smaller than one frame a span (833 bytes instead of 2,111 for a span of
+2.2 KB). A locator is `block_no << 8 | slot`; an *entry* of a span row is 16 bytes: the locator, big-endian, and the
+part's digest, by which a part that arrives twice is known.
 """
 
 from __future__ import annotations
