@@ -137,6 +137,56 @@ def test_a_line_that_is_not_understood_says_what_is_expected(line: str, says: st
         parse_filter(line)
 
 
+@pytest.mark.parametrize(
+    ("line", "typed", "meant"),
+    [
+        ("statsu:error", "statsu:", "status:"),
+        ("parcel -Tags:beta", "tags:", "tag:"),
+        ("session_id:s-42", "session_id:", "session:"),
+        ("modle:", "modle:", "model:"),
+        ("usre:ada", "usre:", "user:"),
+        ("durration > 2 s", "durration", "duration >"),
+        ("token>=10k", "token", "tokens >"),
+        ("duration:2s", "duration:", "duration >"),
+        ("status=error", "status", "status:"),
+        ("user = ada", "user", "user:"),
+    ],
+)
+def test_a_mistyped_field_is_told_with_the_one_that_is_near(line: str, typed: str, meant: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        parse_filter(line)
+    assert str(caught.value) == f"No field “{typed}”: did you mean “{meant}”? In quotes it is looked for as text."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"statsu:error"',
+        "http://x",
+        "text://x",
+        "10:30",
+        "zzz:1",
+        "order:48213",
+        "customer:7",
+        "kind:llm",
+        "state:idle",
+        "count > 3",
+        "score > 5",
+        "error:timeout",
+        "a=b",
+        "modle",
+        "::",
+    ],
+)
+def test_text_that_resembles_no_field_is_looked_for(summary: MakeSummary, line: str) -> None:
+    assert parse_filter(line).matches(summary(preview=f"it said {line}".replace('"', "")))
+
+
+def test_a_value_may_look_like_a_mistyped_field(summary: MakeSummary) -> None:
+    line = field_term("tag", "users:42")
+    assert parse_filter(line).matches(summary(tags=("users:42",)))
+
+
 def test_a_clicked_value_becomes_a_term_that_reads_back(summary: MakeSummary) -> None:
     assert field_term("tag", "beta") == "tag:beta"
     assert field_term("tag", "night run") == 'tag:"night run"'

@@ -7,11 +7,12 @@
     duration > 2 s  tokens >= 10k        a figure; also cost, spans, errors, calls, dropped
     -status:ok                           a minus turns any term round
 
-All terms must hold. Case doesn't matter.
+All terms must hold. Case doesn't matter. What looks like a mistyped field is told; in quotes it is text to look for.
 """
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import operator
 import re
@@ -99,6 +100,8 @@ def parse_filter(text: str) -> TraceFilter:
                 tests.append(_turned(_field(field, value or ""), wanted))
         else:
             word = match["phrase"] if match["phrase"] is not None else match["word"]
+            if match["word"]:
+                _check_slip(text, match.start("word"))
             if word:
                 words.append((word.casefold(), wanted))
     return TraceFilter(tuple(words), tuple(tests), tuple(texts))
@@ -122,6 +125,8 @@ _FIELDS: Final[dict[str, Callable[[TraceSummary], tuple[str, ...]]]] = {
     "model": lambda trace: trace.models,
     "id": lambda trace: (trace.trace_id.hex(),),
 }
+# The fields that a colon follows.
+_NAMED: Final = ("status", "text", *_FIELDS)
 _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
@@ -149,11 +154,29 @@ _TERM: Final = re.compile(
     r"\s*(?P<minus>-(?=\S))?(?:"
     rf"(?P<figure>{'|'.join(_FIGURES)})\s*(?P<compare>>=|<=|[<>=≥≤])\s*"
     r"(?P<amount>\S*?)\s*(?P<unit>(?<=[\d.\s])(?:ns|us|µs|ms|min|[smhkb]))?(?=\s|$)"
-    rf"|(?P<field>status|text|{'|'.join(_FIELDS)}):(?:\"(?P<quoted>[^\"]*)\"?|(?P<value>\S*))"
+    rf"|(?P<field>{'|'.join(_NAMED)}):(?:\"(?P<quoted>[^\"]*)\"?|(?P<value>\S*))"
     r"|\"(?P<phrase>[^\"]*)\"?"
     r"|(?P<word>\S+))",
     re.IGNORECASE,
 )
+# Lets two letters of `user` change places, and `order:48213` be text although it resembles `model:`.
+_NEAR: Final = 0.75
+# A word that may be meant as a field: an address such as http://x never is.
+_SLIP: Final = re.compile(r"(?P<name>[^\W\d]\w*)(?:(?P<colon>:)(?!//)|\s*[<>=≥≤])")
+
+
+def _check_slip(text: str, place: int) -> None:
+    """Raises FilterError if the word at `place` is a mistyped field, or a field with the other kind's sign."""
+    match = _SLIP.match(text, place)
+    if match is None:
+        return
+    name = match["name"].lower()
+    fitting, others = (_NAMED, _FIGURES) if match["colon"] else (_FIGURES, _NAMED)
+    near = [name] if name in others else difflib.get_close_matches(name, fitting, n=1, cutoff=_NEAR)
+    if near:
+        meant = f"{near[0]}:" if near[0] in _NAMED else f"{near[0]} >"
+        typed = name + (match["colon"] or "")
+        raise FilterError(f"No field “{typed}”: did you mean “{meant}”? In quotes it is looked for as text.")
 
 
 def _turned(test: Test, wanted: bool) -> Test:

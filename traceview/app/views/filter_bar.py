@@ -20,7 +20,8 @@ _HELP = """Words anywhere in input, name, session, user, tags, project, model
 status:error   status:interrupted   tag:beta   session:s-42   user:u-*   model:gpt-4o
 duration > 2 s   tokens > 10k   cost > 0.01   errors > 0   dropped > 0
 text:refund   text:"lost parcel"   text:refun*   anywhere in what was recorded
-A minus turns a term round: -status:ok"""
+A minus turns a term round: -status:ok
+In quotes a term is text to look for, whatever it looks like."""
 _DEBOUNCE_MS = 120
 
 
