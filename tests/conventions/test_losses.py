@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from traceview.conventions import losses
+from traceview.conventions.losses import ends_cut, items_left_out, whole_items
 from traceview.formats.otlp import names
+from traceview.sdk.cutting import Cutter
 from traceview.sdk.shaping import CUT_PREFIX
 
 
@@ -29,3 +32,32 @@ from traceview.sdk.shaping import CUT_PREFIX
 )
 def test_losses_are_named(attributes: dict[str, Any], said: list[str]) -> None:
     assert losses(attributes) == said
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 5_000, ["x"] * 5_000, {str(n): n for n in range(5_000)}, [{"a": ["x" * 5_000]}]]
+)
+def test_a_value_that_the_sdk_cut_ends_in_its_mark(value: Any) -> None:
+    assert not ends_cut(value)
+    assert ends_cut(Cutter(1_000).cut(value)[0])
+
+
+def test_items_that_the_sdk_cut_are_counted() -> None:
+    kept = Cutter(1_000).cut(["x"] * 5_000)[0]
+    assert len(kept) - 1 + items_left_out(kept[-1]) == 5_000
+    for item in (None, "x", "… (cut: 5,000 characters)", "… (cut: few more)", "… (cut: , more)", ["… (cut: 5 more)"]):
+        assert items_left_out(item) == 0
+    values: tuple[Any, ...] = (None, "", [], {}, 7, "it said (cut: 3 more).")
+    assert not any(map(ends_cut, values))
+
+
+def test_of_a_list_in_json_that_was_cut_the_whole_items_are_there() -> None:
+    items = [{"a": [n, "x, ]"]} for n in range(9)]
+    text = json.dumps(items)
+    for most in range(1, len(text)):
+        kept = Cutter(most).cut(text)[0]
+        found = whole_items(kept)
+        assert found == items[: len(found)]
+        assert len(found) == text[:most].count("}") or most <= 2
+    for whole in (text, "[1, 2", "it said [1, 2… (cut: 9 characters)", "", "[" * 100_000 + "… (cut: 9 characters)"):
+        assert whole_items(whole) == []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from traceview.conventions import Content, Image, Message, Other, Text, Thinking, ToolCall, ToolResult
 from traceview.conventions.content import contents_of, part_of
 from traceview.conventions.messages import message_of, messages_of
+from traceview.sdk.cutting import Cutter
 
 HI = Message("user", (Text("hi"),))
 CALL = ToolCall("c1", "get_weather", {"city": "Zürich"})
@@ -236,3 +239,81 @@ def test_the_text_of_a_message_joins_its_texts() -> None:
 
 def test_names_and_long_roles() -> None:
     assert message_of({"role": "x" * 99, "content": "hi", "name": "bob"}) == Message("x" * 40, (Text("hi"),), "bob")
+
+
+CALLED = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Zürich"}'}}
+CHATS: dict[str, list[Any]] = {
+    "openai": [
+        {"role": "system", "content": "Be kind."},
+        {"role": "assistant", "content": None, "tool_calls": [CALLED, CALLED]},
+        {"content": "18 °C", "role": "tool", "tool_call_id": "c1"},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "And tomorrow?"}, {"type": "text", "text": "In Zürich."}],
+        },
+    ],
+    "langchain": [
+        {"lc": 1, "type": "constructor", "id": ["langchain", kind], "kwargs": {"content": "hi " * 9, "example": False}}
+        for kind in ("SystemMessage", "HumanMessage", "AIMessage", "HumanMessage")
+    ],
+    "pairs": [["system", "Be kind."], ["user", "What is the weather like in Zürich?"], ["assistant", "18 °C"]],
+    "responses": [
+        {"role": "user", "content": "Weather?"},
+        {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": '{"city": "Zürich"}'},
+        {"type": "function_call_output", "call_id": "c1", "output": "18 °C"},
+    ],
+}
+
+
+@pytest.mark.parametrize("shape", CHATS)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_of_a_chat_that_our_sdk_cut_anywhere_the_whole_messages_are_there_and_the_rest_is_counted(
+    shape: str, wrapped: bool
+) -> None:
+    chat = CHATS[shape]
+    value: Any = {"model": "m", "messages": chat, "tools": [1, 2, 3]} if wrapped else chat
+    whole = messages_of(value)
+    counts = set()
+    for most in range(len(repr(value)) + 200):
+        found = messages_of(Cutter(most).cut(value)[0])
+        assert found[:-1] == whole[: max(0, len(found) - 1)]
+        if found:
+            assert len(found) + found[-1].left_out == len(whole)
+        counts.add(len(found))
+    assert counts == set(range(len(whole) + 1))
+
+
+@pytest.mark.parametrize("shape", CHATS)
+def test_of_a_chat_in_json_that_was_cut_the_whole_messages_are_there(shape: str) -> None:
+    whole = messages_of(CHATS[shape])
+    text = json.dumps(CHATS[shape])
+    counts = set()
+    for most in range(len(text)):
+        found = messages_of(Cutter(most).cut(text)[0])
+        if found:
+            assert (*found[:-1], msgspec.structs.replace(found[-1], left_out=0)) == whole[: len(found)]
+            assert found[-1].left_out is None
+        counts.add(len(found))
+    assert counts >= set(range(len(whole)))
+
+
+def test_what_a_cut_took_of_a_message_is_said_in_it() -> None:
+    said = message_of({"role": "assistant", "content": None, "…": "(cut: 1 more)"})
+    assert said == Message("assistant", (Text("… (cut: 1 more)"),))
+    said = message_of({"role": "assistant", "content": None, "tool_calls": [CALLED, "… (cut: 2 more)"]})
+    assert said == Message("assistant", (CALL, Text("… (cut: 2 more)")))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["… (cut: 3 more)"],
+        [{"role": "user", "content": "hi"}, "… (cut: many more)"],
+        [{"role": "user", "content": "hi"}, "… (cut: 3 more)", {"role": "user", "content": "ho"}],
+        [{"role": "user", "content": "hi"}, {"a": "x… (cut: 30 characters)"}, {"role": "user", "content": "ho"}],
+        [[{"role": "user", "content": "hi"}], "… (cut: 3 more)"],
+        [{"a": 1}, "… (cut: 3 more)"],
+    ],
+)
+def test_a_mark_makes_no_chat_of_what_is_none(value: Any) -> None:
+    assert messages_of(value) == ()

@@ -1,7 +1,9 @@
-"""What a program itself left out of a span, as its attributes say: cut output, dropped attributes, events, links."""
+"""What a program itself left out of a span: as attributes say, and as the marks that our SDK's cuts leave in values."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +16,13 @@ _COUNTS: Final = (
 _ITEMS_CUT: Final = "traceview.items_cut"
 _CUT_PREFIX: Final = "traceview.cut."
 _FEW: Final = 2
+# What traceview.sdk.cutting writes in place of a list's items, of a dict's (under the key `…`), of a text's rest.
+CUT_KEY: Final = "…"
+_ITEMS_MARK: Final = re.compile(r"… \(cut: (\d[\d,]{0,19}) more\)")
+_TEXT_MARK: Final = re.compile(r"… \(cut: \d[\d,]{0,19} characters\)$")
+_ANY_MARK: Final = re.compile(r"(?:… )?\(cut: \d[\d,]{0,19} (?:more|characters)\)$")
+_BETWEEN: Final = re.compile(r"[\s,]*")
+_read_json: Final = json.JSONDecoder().raw_decode
 
 
 def losses(attributes: Mapping[str, Any]) -> list[str]:
@@ -35,3 +44,30 @@ def losses(attributes: Mapping[str, Any]) -> list[str]:
         if isinstance(count, int) and count > 0:
             found.append(f"{count:,} {thing}{'' if count == 1 else 's'} dropped by the program")
     return found
+
+
+def items_left_out(item: Any) -> int:
+    """How many items a list had where this one stands; 0 for an item that is no mark of a cut."""
+    match = _ITEMS_MARK.fullmatch(item) if isinstance(item, str) else None
+    return 0 if match is None else int(match[1].replace(",", ""))
+
+
+def ends_cut(value: Any) -> bool:
+    """Whether the last thing in a value is the mark of a cut: then only its beginning is there."""
+    while isinstance(value, dict | list | tuple) and value:
+        value = next(reversed(value.values())) if isinstance(value, dict) else value[-1]
+    return isinstance(value, str) and _ANY_MARK.search(value[-40:]) is not None
+
+
+def whole_items(text: str) -> list[Any]:
+    """The items that are whole in the JSON of a list whose rest was cut; [] where a text is none, or not cut."""
+    found: list[Any] = []
+    if not text.startswith("[") or _TEXT_MARK.search(text[-60:]) is None:
+        return found
+    place = 1
+    while True:
+        try:
+            item, place = _read_json(text, _BETWEEN.match(text, place).end())  # type: ignore[union-attr]
+        except (ValueError, RecursionError):
+            return found
+        found.append(item)

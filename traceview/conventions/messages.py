@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from traceview.conventions.content import contents_of, result_of, tool_call_of
-from traceview.conventions.presented import Content, Message, Thinking, ToolResult
+from traceview.conventions.losses import CUT_KEY, ends_cut, items_left_out, whole_items
+from traceview.conventions.presented import Content, Message, Text, Thinking, ToolResult
 from traceview.conventions.values import decoded, text_of
 
 # LangChain calls speakers by the class of the message, Gemini calls the assistant "model".
@@ -38,11 +41,14 @@ def messages_of(value: Any, role: str = "user") -> tuple[Message, ...]:
     """The chat that a decoded value is or contains, () where it is none. A bare string is said by `role` if given.
 
     Understood: a list of messages (or of one such list), one message, a request (`messages`, `contents`, `input` with
-    `system` or `instructions`), a response (`choices`, `output`, `generations`, `candidates`), a graph's state.
+    `system` or `instructions`), a response (`choices`, `output`, `generations`, `candidates`), a graph's state. Of a
+    list that our SDK has cut, the messages that are there.
     """
     value = decoded(value)
     if isinstance(value, list | tuple):
         return _of_list(value)
+    if isinstance(value, str):
+        return _with_more(_of_list(whole_items(value)), None)
     if not isinstance(value, dict):
         return ()
     message = message_of(value)
@@ -62,15 +68,27 @@ def messages_of(value: Any, role: str = "user") -> tuple[Message, ...]:
 def _of_list(items: Sequence[Any]) -> tuple[Message, ...]:
     if len(items) == 1 and isinstance(items[0], list | tuple) and not _is_pair(items[0]):
         items = items[0]
-    found = []
+    missing = items_left_out(items[-1]) if items else 0
+    items = items[:-1] if missing else items
+    found: list[Message] = []
     for item in items[:_MAX_MESSAGES]:
         if _is_pair(item):  # LangChain's shorthand: ["user", "What is …?"]
             item = {"role": item[0], "content": item[1]}
         message = message_of(item) if isinstance(item, dict) else None
-        if message is None:
+        if message is None and found and item is items[-1] and ends_cut(item):  # cut before it said anything
+            missing += 1
+        elif message is None:
             return ()
-        found.append(message)
-    return tuple(found)
+        else:
+            found.append(message)
+    return _with_more(tuple(found), missing)
+
+
+def _with_more(found: tuple[Message, ...], left_out: int | None) -> tuple[Message, ...]:
+    """The messages, the last of which knows how many were cut after it."""
+    if not found or left_out == 0:
+        return found
+    return (*found[:-1], msgspec.structs.replace(found[-1], left_out=left_out))
 
 
 def _is_pair(item: Any) -> bool:
@@ -176,8 +194,12 @@ def _content_of(value: dict[Any, Any], role: str) -> Iterable[Content]:
             # LangChain repeats Anthropic's tool_use parts as tool_calls.
             if isinstance(call, dict) and (call.get("id") is None or call.get("id") not in shown):
                 yield tool_call_of(call)
+            elif items_left_out(call):
+                yield Text(call)
     if isinstance(value.get("function_call"), dict):
         yield tool_call_of(value["function_call"])
+    if CUT_KEY in value and ends_cut(value):
+        yield Text(f"… {value[CUT_KEY]}")
 
 
 def _holds_results(body: Any) -> bool:

@@ -54,12 +54,16 @@ Content = Text | Thinking | ToolCall | ToolResult | Image | Other
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One message of a chat. `role` is lower case: system, user, assistant, tool, or whatever the program wrote."""
+    """One message of a chat. `role` is lower case: system, user, assistant, tool, or whatever the program wrote.
+
+    `left_out` messages came after this one, the last that is there: the program's size limit took them. None: some.
+    """
 
     role: str
     content: tuple[Content, ...] = ()
     name: str | None = None
     finish_reason: str | None = None
+    left_out: int | None = 0
 
     @property
     def text(self) -> str:

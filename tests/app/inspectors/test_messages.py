@@ -18,6 +18,7 @@ from traceview.app.inspectors.subject import Subject
 from traceview.app.theme import theme
 from traceview.conventions.presented import Image
 from traceview.protocol.records import Event
+from traceview.sdk.cutting import Cutter
 from traceview.testing import START_NS
 
 MS = 1_000_000
@@ -100,6 +101,21 @@ def test_sums_that_don_t_add_up_are_said(subject: MakeSubject, attributes: dict[
     assert found.doubt == wanted
     assert CardBlock(found).height(352) > CardBlock(llm_figures(subject("llm", attributes=known))).height(352)
     paint(CardBlock(found), 352)
+
+
+def test_a_chat_that_the_program_cut_is_shown_as_far_as_it_is_there(subject: MakeSubject) -> None:
+    span = subject("llm", input=Cutter(100).cut([*MESSAGES[:2]] * 2)[0], output="Sorry!")
+    lines = lines_of(span)
+    assert lines[:3] == ["# System", "You are a support agent.", "# User"]
+    assert lines[3].startswith("Parcel 48")
+    assert lines[3].endswith(" characters)")
+    assert lines[4:] == ["2 more messages cut by the program", "# Assistant", "Sorry!"]
+    span = subject("llm", input=[*MESSAGES[:2], "… (cut: 1 more)"])
+    assert lines_of(span)[-1] == "1 more message cut by the program"
+    as_json = subject("llm", input=Cutter(150).cut(json.dumps(MESSAGES))[0])
+    assert lines_of(as_json)[-1] == "Further messages cut by the program"
+    for block in blocks_of(span):
+        paint(block, 352)
 
 
 def test_the_first_token_is_told_by_attributes_or_events(subject: MakeSubject) -> None:

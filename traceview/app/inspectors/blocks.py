@@ -249,11 +249,11 @@ class LineBlock(Block):
     def paint(self, painter: QPainter, box: QRect, colors: Theme) -> None:
         """Icon and text."""
         left = box.left() + self._left
+        ink = self._ink(colors) if self._ink else colors.text3
         if self._icon:
-            draw_icon(painter, left, box.top() + 4, self._icon, colors.text3)
+            draw_icon(painter, left, box.top() + 4, self._icon, ink)
             left += 24
         room = QRect(left, box.top(), box.right() - left + 1, box.height())
-        ink = self._ink(colors) if self._ink else colors.text3
         draw_text(painter, room, visible(self._text[:1000]), ui_font(12), ink)
 
     def text(self) -> str:

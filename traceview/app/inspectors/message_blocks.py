@@ -49,6 +49,10 @@ def _tool_ink(colors: Theme) -> QColor:
     return colors.kind("tool").ink
 
 
+def _cut_ink(colors: Theme) -> QColor:
+    return colors.interrupted
+
+
 def _thinking_ink(colors: Theme) -> QColor:
     return colors.kind("prompt").ink
 
@@ -132,7 +136,16 @@ def _message(message: Message, show: Show, answer_of: Subject | None = None) -> 
         blocks.append(_part(part, message.role, show))
     if not message.content:
         blocks += [_head(message, answer_of), LineBlock("empty", left=_BODY)]
+    if message.left_out != 0:
+        blocks.append(_rest_cut(message.left_out))
     return blocks
+
+
+def _rest_cut(count: int | None) -> Block:
+    more = "Further messages" if count is None else f"{count:,} more message{'' if count == 1 else 's'}"
+    note = LineBlock(f"{more} cut by the program", icon="warning", ink=_cut_ink)
+    note.above = 8
+    return note
 
 
 def _head(message: Message, answer_of: Subject | None) -> Block:
