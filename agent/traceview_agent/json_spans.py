@@ -165,8 +165,6 @@ def _part(span: _Span, batch: _Batch, *, first: bool) -> SpanPart:
     trace_id = span.trace_id or batch.trace_id
     if trace_id is None:
         raise ValueError("trace_id is missing, here and in the batch")
-    if span.start_ns is not None and span.end_ns is not None and span.end_ns < span.start_ns:
-        raise ValueError("end_ns lies before start_ns")
     part = SpanPart(
         _id(trace_id, "trace_id"),
         _id(span.span_id, "span_id"),
