@@ -20,7 +20,10 @@ import zmq.auth
 from traceview import doctor
 from traceview.cli import main
 from traceview.conventions import facts
-from traceview.doctor import Check
+from traceview.doctor import child, machine
+from traceview.doctor import daemon as the_daemon
+from traceview.doctor import endpoint as the_endpoint
+from traceview.doctor.check import Check
 from traceview.protocol import control, wire
 from traceview.protocol.control import SearchIndex
 from traceview.protocol.dead_spool import find_dead
@@ -101,24 +104,24 @@ def test_a_home_that_others_can_read_is_told(home: Path) -> None:
 
 def test_homes_that_cannot_be_used_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    assert doctor._folder("home", tmp_path / "file").state == "failed"
-    assert doctor._folder("home", tmp_path / "file" / "sub").state == "failed"
-    assert doctor._folder("home", tmp_path / "new" / "sub").state == "ok"
+    assert machine.folder("home", tmp_path / "file").state == "failed"
+    assert machine.folder("home", tmp_path / "file" / "sub").state == "failed"
+    assert machine.folder("home", tmp_path / "new" / "sub").state == "ok"
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
-    assert "can't be written" in doctor._folder("home", tmp_path).found
-    assert "can't be made" in doctor._folder("home", tmp_path / "new").found
+    assert "can't be written" in machine.folder("home", tmp_path).found
+    assert "can't be made" in machine.folder("home", tmp_path / "new").found
     monkeypatch.undo()
     monkeypatch.setattr(os, "getuid", lambda: 4711)
-    assert "belongs to another user" in doctor._folder("home", tmp_path).found
+    assert "belongs to another user" in machine.folder("home", tmp_path).found
 
 
 def test_the_version_of_qt_that_crashes_is_told() -> None:
-    check = doctor._pyside("6.12.0", (3, 11))
+    check = machine.pyside("6.12.0", (3, 11))
     assert (check.state, check.remedy) == ("failed", 'pip install "PySide6-Essentials<6.12"')
-    assert doctor._pyside("6.12.0", (3, 12)).state == "ok"
-    assert doctor._pyside("6.11.3", (3, 11)).state == "ok"
-    assert doctor._pyside(None, (3, 11)).state == "attention"
-    assert doctor._version_of("no-such-distribution") is None
+    assert machine.pyside("6.12.0", (3, 12)).state == "ok"
+    assert machine.pyside("6.11.3", (3, 11)).state == "ok"
+    assert machine.pyside(None, (3, 11)).state == "attention"
+    assert machine.version_of("no-such-distribution") is None
 
 
 def test_an_old_sqlite_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,10 +174,10 @@ def test_another_version_or_a_problem_of_the_daemon_is_told(daemon: Places, monk
     status = control.status(daemon)
     older = msgspec.structs.replace(status, version="0.0.1")
     monkeypatch.setattr(control, "status", lambda places: older)
-    assert "of version 0.0.1" in doctor._daemon(daemon)[1].found
+    assert "of version 0.0.1" in the_daemon.running(daemon)[1].found
     stuck = msgspec.structs.replace(status, problem="the disk is full")
     monkeypatch.setattr(control, "status", lambda places: stuck)
-    check = doctor._daemon(daemon)[1]
+    check = the_daemon.running(daemon)[1]
     assert (check.state, check.found) == ("failed", "takes nothing: the disk is full")
     shut = control.Receiver(name="otlp-grpc", address="127.0.0.1:4317", error="port 4317 is taken: choose another")
     monkeypatch.setattr(control, "status", lambda places: msgspec.structs.replace(status, receivers=(shut,)))
@@ -203,7 +206,7 @@ def test_an_endpoint_that_is_not_right_is_told(home: Path, answer: bytes, said: 
 
     serving = threading.Thread(target=serve)
     serving.start()
-    check = doctor._endpoint(places)
+    check = the_endpoint.hello(places)
     serving.join()
     router.close()
     context.term()
@@ -212,10 +215,10 @@ def test_an_endpoint_that_is_not_right_is_told(home: Path, answer: bytes, said: 
 
 
 def test_a_silent_or_impossible_endpoint_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_ANSWER_MS", 50)
-    assert "does not answer" in doctor._endpoint(find_places()).found
+    monkeypatch.setattr(the_endpoint, "_ANSWER_MS", 50)
+    assert "does not answer" in the_endpoint.hello(find_places()).found
     monkeypatch.setenv("TRACEVIEW_ENDPOINT", "carrier-pigeon://roof")
-    assert "can't be used" in doctor._endpoint(find_places()).found
+    assert "can't be used" in the_endpoint.hello(find_places()).found
 
 
 @pytest.fixture
@@ -253,14 +256,14 @@ def curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pat
 
 
 def test_keys_that_fit_are_used(curve: tuple[Path, str]) -> None:
-    assert doctor._keys(find_places()).state == "ok"
-    assert doctor._endpoint(find_places()).found == f"{curve[1]} answers"
+    assert the_endpoint.keys(find_places()).state == "ok"
+    assert the_endpoint.hello(find_places()).found == f"{curve[1]} answers"
 
 
 def test_keys_of_another_daemon_are_told(curve: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACEVIEW_SERVER_KEY", str(curve[0] / "other.key"))
-    monkeypatch.setattr(doctor, "_ANSWER_MS", 300)
-    check = doctor._endpoint(find_places())
+    monkeypatch.setattr(the_endpoint, "_ANSWER_MS", 300)
+    check = the_endpoint.hello(find_places())
     assert (check.state, check.found) == ("failed", f"{curve[1]} does not take these keys")
     assert "keys/clients" in (check.remedy or "")
 
@@ -269,9 +272,9 @@ def test_sending_in_clear_to_one_who_wants_keys_is_told(
     curve: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TRACEVIEW_SERVER_KEY")
-    monkeypatch.setattr(doctor, "_ANSWER_MS", 300)
-    assert "in clear" in doctor._endpoint(find_places()).found
-    assert doctor._keys(find_places()).state == "ok"  # it is this machine
+    monkeypatch.setattr(the_endpoint, "_ANSWER_MS", 300)
+    assert "in clear" in the_endpoint.hello(find_places()).found
+    assert the_endpoint.keys(find_places()).state == "ok"  # it is this machine
 
 
 @pytest.mark.parametrize(
@@ -296,7 +299,7 @@ def test_keys_that_are_missing_unusable_or_open_are_told(
     monkeypatch.setenv("TRACEVIEW_ENDPOINT", endpoint)
     monkeypatch.setenv("TRACEVIEW_SERVER_KEY", server)
     monkeypatch.setenv("TRACEVIEW_CLIENT_KEY", str(secret) if client == "KEY" else client)
-    check = doctor._keys(find_places())
+    check = the_endpoint.keys(find_places())
     assert check.state == state
     assert said in check.found
     assert (check.remedy is None) == (state == "ok")
@@ -304,7 +307,7 @@ def test_keys_that_are_missing_unusable_or_open_are_told(
 
 def test_unusable_keys_are_not_tried_in_clear(curve: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACEVIEW_CLIENT_KEY", "nowhere")
-    assert "was not tried" in doctor._endpoint(find_places()).found
+    assert "was not tried" in the_endpoint.hello(find_places()).found
 
 
 def test_without_a_daemon_here_an_endpoint_elsewhere_is_still_looked_at(
@@ -314,7 +317,7 @@ def test_without_a_daemon_here_an_endpoint_elsewhere_is_still_looked_at(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("TRACEVIEW_ENDPOINT", f"tcp://elsewhere.invalid:{port}")
-    monkeypatch.setattr(doctor, "_ANSWER_MS", 100)
+    monkeypatch.setattr(the_endpoint, "_ANSWER_MS", 100)
     found = checks()
     assert found["daemon"].found.startswith("none here: programs send to tcp://elsewhere")
     assert (found["endpoint"].state, found["keys"].state) == ("failed", "failed")
@@ -334,7 +337,7 @@ def test_what_dead_programs_left_is_told(home: Path) -> None:
     check = checks()["spools"]
     assert (check.state, check.remedy) == ("attention", "traceview-agent start: the daemon takes it over")
     assert check.found == f"0.5 MB wait in {places.spool}, left by 1 program that ended"
-    assert "is taking it over" in doctor._spools(places, running=True).found
+    assert "is taking it over" in the_daemon.spools(places, running=True).found
     (left,) = find_dead(places.spool)  # looking took nothing and holds nothing
     assert left.folder.name == "cd" * 16
     left.release()
@@ -355,7 +358,7 @@ def test_a_store_too_large_to_read_in_time_is_sound_as_far_as_read(home: Path, m
     for number in range(40):
         writer.apply(build_trace("plan > (a, b, c, d, e, f, g, h)", trace=f"t{number}").parts)
     writer.close()
-    monkeypatch.setattr(doctor, "_READING_S", 0.0)
+    monkeypatch.setattr(machine, "_READING_S", 0.0)
     monkeypatch.setattr("traceview.store.checkup._STEPS", 1)
     assert "sound as far as read in 0 s" in checks()["store"].found
 
@@ -382,32 +385,32 @@ def test_a_damaged_store_is_told(home: Path) -> None:
 def test_little_room_on_the_disk_is_told(home: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
     usage = type("Usage", (), {"free": free})()
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
-    assert doctor._disk(find_places()).state == state
+    assert machine.disk(find_places()).state == state
 
 
 def test_how_far_the_index_is_is_told() -> None:
-    fine = doctor._search(SearchIndex(waiting=0, bytes=2_500_000))
+    fine = the_daemon.search(SearchIndex(waiting=0, bytes=2_500_000))
     assert (fine.state, fine.found) == ("ok", "full-text index of 2.5 MB, up to date")
-    assert doctor._search(SearchIndex(waiting=1, bytes=0)).found.endswith("1 span to index")
-    stuck = doctor._search(SearchIndex(waiting=1, bytes=0, problem="/x.search.db does not grow: free some space"))
+    assert the_daemon.search(SearchIndex(waiting=1, bytes=0)).found.endswith("1 span to index")
+    stuck = the_daemon.search(SearchIndex(waiting=1, bytes=0, problem="/x.search.db does not grow: free some space"))
     assert (stuck.state, stuck.remedy) == ("attention", "free some space")
 
 
 def test_a_qt_platform_that_cannot_be_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    check = doctor._qt({**os.environ, "QT_QPA_PLATFORM": "no-such-platform"})
+    check = machine.qt({**os.environ, "QT_QPA_PLATFORM": "no-such-platform"})
     assert check.state == "failed"
     assert "no-such-platform" in check.found
     assert "install what it misses" in str(check.remedy)
     bare = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     bare.pop("QT_QPA_PLATFORM", None)
-    assert "there is no display" in doctor._qt(bare).found
-    monkeypatch.setattr(doctor, "_version_of", lambda name: None)
-    assert doctor._qt({}).state == "attention"
+    assert "there is no display" in machine.qt(bare).found
+    monkeypatch.setattr(machine, "version_of", lambda name: None)
+    assert machine.qt({}).state == "attention"
 
 
 def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_CHILD_S", 0.2)
-    assert doctor._run("-c", "import time; time.sleep(60)") == (-1, "", "no answer within 0.2 s")
+    monkeypatch.setattr(child, "_CHILD_S", 0.2)
+    assert child.run_python("-c", "import time; time.sleep(60)") == (-1, "", "no answer within 0.2 s")
 
 
 def test_it_needs_neither_qt_nor_sqlalchemy_itself(home: Path) -> None:
