@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+import os
+import signal
+import sys
+from contextlib import closing, redirect_stderr, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from traceview import cli
+from traceview import cli, search
 from traceview.conventions import facts
 from traceview.protocol.places import find_places
 from traceview.protocol.records import STATE_EVENT, Event
 from traceview.report import run_pieces
 from traceview.store import StoreReader, StoreWriter, TextIndex
-from traceview.testing import BuiltTrace, build_trace
+from traceview.testing import START_NS, BuiltTrace, build_trace
 
 RUN = "support:agent > (plan:llm, gather > (search:tool!, rank:reranker), answer:llm)"
 
@@ -325,6 +329,59 @@ def test_search_with_an_index_says_nothing_of_it_unless_it_is_far_behind(
         capsys.readouterr().err
         == "traceview: 2 spans still to index were not searched (see `traceview-agent status`)\n"
     )
+
+
+def test_ctrl_c_ends_a_search_with_what_it_has_found(
+    recorded: BuiltTrace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = StoreWriter(find_places().store, facts)
+    writer.apply(build_trace("plan", trace="newer", start_ns=START_NS + 10**12).parts)
+    writer.close()
+    real = StoreReader.whole_spans
+
+    def whole_spans(self: StoreReader, *given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return real(self, *given)
+
+    monkeypatch.setattr(StoreReader, "whole_spans", whole_spans)
+    before = signal.getsignal(signal.SIGINT)
+    assert cli.main(["search", "plan"]) == 130
+    out, err = capsys.readouterr()
+    (where, _) = out.splitlines()
+    assert where.endswith("(newer)")
+    assert err == "traceview: stopped before its end: there may be more to find\n"
+    assert cli.main(["search", "plan", "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["complete"] is False
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_a_person_sees_how_far_a_long_search_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_QUIET_S", 0.0)
+    monkeypatch.setattr(search, "_TELL_S", 0.0)
+    screen, terminal = os.openpty()
+    shown = b""
+    with os.fdopen(screen, "rb", buffering=0) as seen:
+        with os.fdopen(terminal, "w") as stderr, redirect_stderr(stderr), search.Watch() as watch:
+            assert not watch(0.0)
+            assert not watch(0.42)
+            signal.raise_signal(signal.SIGINT)
+            assert watch(0.5)
+            with pytest.raises(KeyboardInterrupt):  # who can't wait
+                signal.raise_signal(signal.SIGINT)
+        with suppress(OSError):  # as Linux says that the other end is closed
+            while piece := seen.read(4096):
+                shown += piece
+    assert b"still searching: 42% looked through" in shown
+    assert shown.endswith(b"\r\x1b[K")
+
+
+def test_nothing_is_said_of_a_long_search_where_nobody_looks(
+    recorded: BuiltTrace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_QUIET_S", 0.0)
+    assert cli.main(["search", "nowhere"]) == 1
+    assert "still" not in capsys.readouterr().err
 
 
 def test_search_of_a_file_reads_it(recorded: BuiltTrace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -275,7 +275,7 @@ def _search(parsed: argparse.Namespace, places: Places) -> int:
         raise _Failure(str(error)) from error
     with _store(parsed, places) as reader:
         answer = search.find(reader.path, terms, parsed.limit or sys.maxsize)
-        notice = None if parsed.file is not None else search.notice(answer, reader.counts().spans)
+        notice = None if parsed.file is not None and answer.complete else search.notice(answer, reader.counts().spans)
     if notice is not None:
         print(f"traceview: {notice}", file=sys.stderr)
     if parsed.json:
@@ -283,6 +283,8 @@ def _search(parsed: argparse.Namespace, places: Places) -> int:
     else:
         for hit in answer.hits:
             print(*search.lines(hit), sep="\n")
+    if not answer.complete:
+        return 128 + signal.SIGINT
     return 0 if answer.hits else 1
 
 

@@ -81,7 +81,7 @@ class ReadApi:
     def _found(self, query: SpanQuery) -> dict[str, Any]:
         deadline = time.monotonic() + _SEARCH_SECONDS
         with contextlib.closing(TextSearch(self._store)) as search:
-            answer = search.spans(query.terms, query.limit, lambda: time.monotonic() > deadline)
+            answer = search.spans(query.terms, query.limit, lambda _: time.monotonic() > deadline)
         return search_document(answer)
 
     def _page(self, query: Query) -> dict[str, Any]:

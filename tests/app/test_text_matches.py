@@ -130,6 +130,35 @@ def test_the_list_stays_until_the_answer_is_there(
     assert threading.main_thread() not in threads
 
 
+def test_a_search_that_takes_long_says_how_far_it_is(
+    traces: TraceList, services: Services, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, real = threading.Event(), StoreReader.whole_spans
+    looked_at: list[bytes] = []
+
+    def whole_spans(self: StoreReader, trace_id: bytes, span_ids: Any) -> Any:
+        looked_at.append(trace_id)
+        if len(looked_at) == 3:
+            assert go.wait(10)
+        return real(self, trace_id, span_ids)
+
+    index(services.places.store)
+    monkeypatch.setattr(StoreReader, "whole_spans", whole_spans)
+    services.texts._telling.setInterval(1)
+    services.filters.type('text:"work work" text:"parcel lost"')
+    note = traces.filter_bar._note
+    qtbot.waitUntil(lambda: len(looked_at) == 3)
+    qtbot.waitUntil(lambda: note.text() == "67% searched. Clear the line to stop.")
+    assert traces.filter_bar.field._count == "searching…"
+    under_way = services.texts._under_way
+    services.filters.type("")
+    go.set()
+    assert len(shown(services)) == 3
+    assert not note.isVisible()
+    assert under_way.stopped(0.5)
+    assert not services.texts._telling.isActive()
+
+
 def test_asking_again_while_it_searches_neither_stops_nor_doubles_it(
     traces: TraceList, services: Services, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

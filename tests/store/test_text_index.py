@@ -191,9 +191,29 @@ def test_without_an_index_everything_is_read(rig: Rig) -> None:
 def test_a_search_can_be_stopped(rig: Rig) -> None:
     rig.apply(part(1, input="needle"))
     with closing(TextSearch(rig.path)) as search:
-        answer = search.spans(parse_words("needle"), 10, lambda: True)
-        assert search.traces(parse_words("needle")[0], Reached(), frozenset(), lambda: True).ids == frozenset()
+        answer = search.spans(parse_words("needle"), 10, lambda _: True)
+        assert search.traces(parse_words("needle")[0], Reached(), frozenset(), lambda _: True).ids == frozenset()
     assert (answer.hits, answer.complete) == ((), False)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_search_says_how_far_it_is(rig: Rig, indexed: bool) -> None:
+    ids = [number.to_bytes(16, "big") for number in range(8)]
+    rig.apply(*(part(number, of=of, input="parcel lost") for number, of in enumerate(ids)))
+    if indexed:
+        rig.catch_up().close()
+    phrase = parse_words('"lost parcel"')
+    shares: list[float] = []
+
+    def watch(share: float) -> bool:
+        shares.append(share)
+        return False
+
+    with closing(TextSearch(rig.path)) as search:
+        assert search.spans(phrase, 10, watch) == Answer((), 0, indexed, True)
+        assert shares == [number / 8 for number in range(8)]
+        assert search.traces(phrase[0], Reached(), frozenset(), watch).ids == frozenset()
+    assert shares == 2 * [number / 8 for number in range(8)]
 
 
 # --- conversations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # What comes in is looked through so often at most, while runs stream in.
 _AGAIN_MS: Final = 250
+# Past the first moment, a search that goes on says how far it is.
+_TELL_MS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,35 @@ class _Answer:
     waiting: int
 
 
+class _Search:
+    """A search under way: how far it has come, and whether it is still wanted. One thread writes, another reads."""
+
+    def __init__(self, texts: int) -> None:
+        self._texts = texts
+        self._searched = 0
+        self._stop = threading.Event()
+        self.share = 0.0
+
+    def stop(self) -> None:
+        """Ends it between two reads."""
+        self._stop.set()
+
+    def stopped(self, share: float) -> bool:
+        """Asked between reads, with how much of the text under way was looked at."""
+        self.share = (self._searched + share) / self._texts
+        return self._stop.is_set()
+
+    def searched(self) -> None:
+        """One text is done."""
+        self._searched += 1
+
+
 class TextMatches(QObject):
     """Tells the list's model which traces have the texts it wants, now and as more is recorded. `close()` ends it.
 
     Signals:
-        note_changed(str): what is to be known of the answer: spans not searched yet, a store that can't be read; or "".
+        note_changed(str): what is to be known of the answer: how far the search is, spans not searched yet, a store
+            that can't be read; or "".
     """
 
     note_changed = Signal(str)
@@ -52,8 +78,10 @@ class TextMatches(QObject):
         self._source = source
         self._jobs = Jobs(self)
         self._found: dict[str, _Found] = {}
-        self._stop = threading.Event()
+        self._under_way = _Search(1)
         self._busy = False
+        self._telling = QTimer(self, interval=_TELL_MS)
+        self._telling.timeout.connect(self._tell_share)
         self._again = QTimer(self, singleShot=True, interval=_AGAIN_MS)
         self._again.timeout.connect(self._search)
         model.texts_wanted.connect(self._want)
@@ -72,7 +100,8 @@ class TextMatches(QObject):
     def close(self) -> None:
         """Ends the search under way; safe twice."""
         self._again.stop()
-        self._stop.set()
+        self._telling.stop()
+        self._under_way.stop()
         self._jobs.close()
 
     def _want(self, texts: frozenset[str]) -> None:
@@ -82,8 +111,8 @@ class TextMatches(QObject):
         if not texts and not self._found:
             return
         self._found = {text: self._found.get(text, _Found()) for text in sorted(texts)}
-        self._stop.set()  # what is looked for now is no longer wanted
-        self._busy = False
+        self._under_way.stop()  # what is looked for now is no longer wanted
+        self._end()
         self._jobs.cancel("search")
         self._tell_all()
         if texts:
@@ -102,12 +131,21 @@ class TextMatches(QObject):
             return
         if not self._found:
             return
-        self._stop, self._busy = threading.Event(), True
-        path, found, stopped = self._source.path, dict(self._found), self._stop.is_set
-        self._jobs.latest("search", lambda: _search(path, found, stopped), self._take, self._fail)
+        self._under_way, self._busy = _Search(len(self._found)), True
+        self._telling.start()
+        path, found, under_way = self._source.path, dict(self._found), self._under_way
+        self._jobs.latest("search", lambda: _search(path, found, under_way), self._take, self._fail)
+
+    def _tell_share(self) -> None:
+        if self._model.searching:
+            self.note_changed.emit(f"{self._under_way.share:.0%} searched. Clear the line to stop.")
+
+    def _end(self) -> None:
+        self._busy = False
+        self._telling.stop()
 
     def _take(self, answer: _Answer) -> None:
-        self._busy = False
+        self._end()
         self._found = dict(answer.found)
         for text, found in answer.found.items():
             self._model.add_found(text, found.new)
@@ -115,13 +153,13 @@ class TextMatches(QObject):
         self.note_changed.emit(f"{count} not indexed yet and could not be searched." if answer.waiting else "")
 
     def _fail(self, error: Exception) -> None:
-        self._busy = False
+        self._end()
         for text in self._found:
             self._model.add_found(text, ())
         self.note_changed.emit(f"The text could not be searched: {error}")
 
 
-def _search(path: Path, found: Mapping[str, _Found], stopped: Callable[[], bool]) -> _Answer:
+def _search(path: Path, found: Mapping[str, _Found], under_way: _Search) -> _Answer:
     """Looks for each text in what came after it was looked for last."""
     from traceview.store import Reached, TextSearch, parse_words
 
@@ -131,6 +169,7 @@ def _search(path: Path, found: Mapping[str, _Found], stopped: Callable[[], bool]
     with contextlib.closing(TextSearch(path)) as search:
         for text, before in found.items():
             (term,) = parse_words(f'"{text}"')
-            more = search.traces(term, before.reached or Reached(), before.ids, stopped)
+            more = search.traces(term, before.reached or Reached(), before.ids, under_way.stopped)
+            under_way.searched()
             now[text] = _Found(before.ids | more.ids, more.ids, more.reached)
         return _Answer(now, search.waiting)

@@ -41,6 +41,8 @@ _NEWER: Final = f"SELECT document_no, trace_no, spans FROM document WHERE docume
 # A trace's id, and ids of spans of it.
 Spans = tuple[bytes, list[bytes]]
 _Document = tuple[int, int, bytes]
+# Whether to stop, now that this share of what may have the words was looked at, 0 to 1.
+Stopped = Callable[[float], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class TextSearch:
         self._path = index_path(store)
         self._meta: dict[str, int] = {}
         self._cleanup = ExitStack()
+        self._looked_at, self._to_look_at = 0, 0  # documents, or spans where there is no index
         with ExitStack() as cleanup:
             self._reader = StoreReader(store)
             cleanup.callback(self._reader.close)
@@ -117,13 +120,13 @@ class TextSearch:
         """Whether there is an index to search with."""
         return self._index is not None
 
-    def spans(self, terms: Sequence[Term], limit: int, stopped: Callable[[], bool] = lambda: False) -> Answer:
+    def spans(self, terms: Sequence[Term], limit: int, stopped: Stopped = lambda _: False) -> Answer:
         """The spans that have all terms, newest start first, at most `limit` of those recorded last."""
         found: list[Hit] = []
         looked_at: set[tuple[bytes, bytes]] = set()
         complete = True
         for trace_id, span_ids in self._candidates(terms):
-            if stopped():
+            if stopped(self._share()):
                 complete = False
                 break
             if self.indexed:  # several documents may have a span
@@ -135,9 +138,7 @@ class TextSearch:
         found = sorted(found[:limit], key=lambda hit: (hit.start_ns, hit.span_id), reverse=True)
         return Answer(tuple(found), self.waiting, self.indexed, complete)
 
-    def traces(
-        self, term: Term, since: Reached, known: frozenset[bytes], stopped: Callable[[], bool] = lambda: False
-    ) -> Traces:
+    def traces(self, term: Term, since: Reached, known: frozenset[bytes], stopped: Stopped = lambda _: False) -> Traces:
         """The traces that have a term in any span, said at any time, but for those that are `known` already.
 
         `since` is what an earlier search for the same term has reached: only what came after it is looked at.
@@ -153,9 +154,10 @@ class TextSearch:
             if term.is_word:
                 ids.update(self._reader.trace_ids([trace_no for _, trace_no, _ in rows]).values())
             else:
+                self._looked_at, self._to_look_at = 0, len(rows)
                 candidates = chain(candidates, self._as_spans(rows))
         for trace_id, span_ids in candidates:
-            if stopped():
+            if stopped(self._share()):
                 return Traces(frozenset(ids), since, self.waiting)
             if trace_id not in ids and trace_id not in known and any(self._hits(trace_id, span_ids, [term])):
                 ids.add(trace_id)
@@ -165,6 +167,9 @@ class TextSearch:
         """Closes the files; safe twice."""
         self._cleanup.close()
 
+    def _share(self) -> float:
+        return min(1.0, self._looked_at / self._to_look_at) if self._to_look_at else 0.0
+
     # --- candidates, newest first
 
     def _candidates(self, terms: Sequence[Term]) -> Iterator[Spans]:
@@ -172,7 +177,9 @@ class TextSearch:
             yield from self._changed_spans(0)
             return
         yield from self._unindexed()
-        numbers = iter(self._matching(terms))
+        found = self._matching(terms)
+        self._looked_at, self._to_look_at = 0, len(found)
+        numbers = iter(found)
         while chunk := list(islice(numbers, _DOCUMENTS_AT_ONCE)):
             yield from self._as_spans(self._documents(chunk))
 
@@ -200,6 +207,7 @@ class TextSearch:
         for _, trace_no, spans in newest_first:
             if trace_no in ids:
                 yield ids[trace_no], [spans[place : place + 8] for place in range(0, len(spans), 8)]
+            self._looked_at += 1
 
     def _unindexed(self) -> Iterator[Spans]:
         """What was committed after the index was last written, if it isn't much."""
@@ -216,10 +224,14 @@ class TextSearch:
 
     def _changed_spans(self, change: int) -> Iterator[Spans]:
         """The spans whose change number is above this one, by trace."""
-        for trace in self._reader.traces(changed_after=change):
+        traces = self._reader.traces(changed_after=change)
+        self._looked_at, self._to_look_at = 0, sum(trace.spans for trace in traces)
+        for trace in traces:
             rows = self._reader.spans(trace.trace_id, changed_after=change)
             rows.sort(key=lambda row: row.start_ns, reverse=True)
-            yield from _in_chunks(trace.trace_id, [row.span_id for row in rows])
+            for spans in _in_chunks(trace.trace_id, [row.span_id for row in rows]):
+                yield spans
+                self._looked_at += len(spans[1])
 
     # --- looking at what is stored
 
