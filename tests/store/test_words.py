@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from traceview.store.driver import driver
@@ -119,3 +119,12 @@ def test_very_long_words_and_texts_are_no_trouble() -> None:
     (term,) = parse_words("a" * 900 + "*")
     assert term.search(shape)
     assert parse_words("b")[0].search(shape)
+
+
+@example("".join(map(chr, range(0xC0, 0xE0))), 400, "")
+@given(
+    st.text(st.characters(exclude_categories=[]), max_size=40), st.sampled_from([0, 1, 40, 400]), st.text(max_size=5)
+)
+def test_a_text_is_folded_character_by_character_however_much_of_it_is_ascii(text: str, filler: int, end: str) -> None:
+    whole = text + "Any “Text” " * filler + end
+    assert folded(whole) == "".join(folded(character) for character in whole)

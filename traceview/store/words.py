@@ -61,6 +61,9 @@ def _fold_character(character: str) -> str:
 
 _FOLDING: Final = _Folding()
 _ASCII_FOLDING: Final = bytes(ord(_FOLDING[code]) for code in range(128)) + bytes(range(128, 256))
+_ASCII: Final = bytes(range(128))
+_RARE: Final = 4
+_FEW: Final = 16
 _BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
 
@@ -72,9 +75,22 @@ def composed(text: str) -> str:
 def folded(text: str) -> str:
     """A `composed` text, character by character as it is compared: words in one form, a space for all else."""
     if not text.isascii():
-        text = _BEYOND_ASCII.sub(lambda run: run[0].translate(_FOLDING), text)
+        text = _beyond_folded(text)
     # Bytes are translated fifty times faster than characters; those of what lies beyond ASCII stay as they are.
     return text.encode().translate(_ASCII_FOLDING).decode()
+
+
+def _beyond_folded(text: str) -> str:
+    """The text with the characters beyond ASCII in it folded."""
+    beyond = text.encode(errors="surrogatepass").translate(None, _ASCII)
+    if _RARE * len(beyond) < len(text):
+        # A few quotes or umlauts in much text: to replace each of them everywhere takes a third to a sixth of the time.
+        different = set(beyond.decode(errors="surrogatepass"))
+        if len(different) <= _FEW:
+            for character in different:
+                text = text.replace(character, _FOLDING[ord(character)])
+            return text
+    return _BEYOND_ASCII.sub(lambda run: run[0].translate(_FOLDING), text)
 
 
 def tokens(text: str) -> str:
@@ -99,7 +115,10 @@ class Term:
     def search(self, shape: str) -> re.Match[str] | None:
         """The first place in folded text where it stands."""
         # What is not there at all is known a hundred times sooner this way.
-        return self.pattern.search(shape) if all(token in shape for token in self.tokens) else None
+        for token in self.tokens:
+            if token not in shape:
+                return None
+        return self.pattern.search(shape)
 
     def in_fts(self) -> str:
         """The same for SQLite's full-text search; every token in quotes, none has one in it."""
