@@ -280,7 +280,7 @@ def test_recorded_escapes_do_not_reach_the_terminal(home: Path, capsys: pytest.C
 
 
 def test_a_program_that_is_not_there_is_named(recorded: BuiltTrace, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(cli._Failure, match="no-such-program can't be run"):
+    with pytest.raises(cli.Failure, match="no-such-program can't be run"):
         cli._become(["no-such-program"], {"PATH": "/nonexistent"})
 
 

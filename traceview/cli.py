@@ -6,33 +6,20 @@ Exit codes: 0 fine, 1 the answer is no or nothing was found, 2 wrong usage or ba
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from traceview.protocol.control import AgentError, AgentStatus, ask, ensure_agent
 from traceview.protocol.places import Places, find_places
-
-if TYPE_CHECKING:
-    from traceview.protocol.records import TraceSummary
-    from traceview.store import StoreReader
+from traceview.reading import Failure, find_trace, open_store
 
 _VERBS = ("list", "show", "search", "import", "export", "screenshot", "demo", "run", "doctor")
-
-
-class _Failure(Exception):
-    """Ends a verb with one line on stderr and an exit code."""
-
-    def __init__(self, message: str, code: int = 2) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb: Callable[[argparse.Namespace, Places], int] = parsed.run
     try:
         return verb(parsed, find_places())
-    except _Failure as failure:
+    except Failure as failure:
         print(f"traceview: {failure}", file=sys.stderr)
         return failure.code
     except AgentError as error:
@@ -175,64 +162,11 @@ def _size(text: str) -> tuple[int, int]:
 # Reading
 
 
-@contextlib.contextmanager
-def _store(parsed: argparse.Namespace, places: Places) -> Iterator[StoreReader]:
-    from traceview.store import StoreError, StoreReader
-
-    with contextlib.ExitStack() as cleanup:
-        path = places.store
-        if parsed.file is not None:
-            path = cleanup.enter_context(_as_store(parsed.file))
-        elif not path.exists():
-            raise _Failure(f"nothing was recorded yet: {path} does not exist (try `traceview demo`)", 1)
-        try:
-            reader = StoreReader(path)
-            cleanup.callback(reader.close)
-            yield reader
-        except StoreError as error:
-            raise _Failure(str(error)) from error
-
-
-@contextlib.contextmanager
-def _as_store(file: Path) -> Iterator[Path]:
-    """The file itself if it is a store, else a temporary store made from it."""
-    from traceview.conventions import facts
-    from traceview.formats import FormatError, is_store, open_parts
-    from traceview.store import StoreWriter, fill
-
-    try:
-        if is_store(file):
-            yield file
-            return
-        with tempfile.TemporaryDirectory(prefix="traceview-") as folder:
-            made = Path(folder) / "file.db"
-            writer = StoreWriter(made, facts)
-            try:
-                fill(writer, open_parts(file))
-            finally:
-                writer.close()
-            yield made
-    except (FormatError, OSError) as error:
-        raise _Failure(str(error)) from error
-
-
-def _find(reader: StoreReader, wanted: str) -> TraceSummary:
-    found = reader.traces(limit=1) if wanted == "latest" else reader.find(wanted)
-    if not found and (rule := reader.left_out_by(wanted)) is not None:
-        raise _Failure(f"trace {wanted!r} is not here: the sampling rule {rule!r} left it out", 1)
-    if not found:
-        raise _Failure(f"no trace {wanted!r} in {reader.path} (see `traceview list`)", 1)
-    if len(found) > 1 and found[0].name != wanted and wanted != "latest":
-        matches = ", ".join(trace.trace_id.hex()[:12] for trace in found[:4])
-        raise _Failure(f"{wanted!r} matches {len(found)} traces ({matches} …): write more of the id", 1)
-    return found[0]
-
-
 def _list(parsed: argparse.Namespace, places: Places) -> int:
     from traceview.listing import trace_line
     from traceview.report import trace_document
 
-    with _store(parsed, places) as reader:
+    with open_store(parsed.file, places) as reader:
         traces = reader.traces(limit=parsed.limit or None)
     if parsed.json:
         _print_json([trace_document(trace) for trace in traces])
@@ -246,13 +180,13 @@ def _show(parsed: argparse.Namespace, places: Places) -> int:
     from traceview import report
     from traceview.listing import run_lines
 
-    with _store(parsed, places) as reader:
-        trace = _find(reader, parsed.trace)
+    with open_store(parsed.file, places) as reader:
+        trace = find_trace(reader, parsed.trace)
         if parsed.at_step is not None:
             try:
                 document = report.step_document(reader, trace, parsed.at_step)
             except IndexError as error:
-                raise _Failure(str(error), 1) from error
+                raise Failure(str(error), 1) from error
             _print_json(document if parsed.json else document["state"])
         elif parsed.json:
             sys.stdout.buffer.writelines(report.run_pieces(reader, trace, pretty=True))
@@ -272,8 +206,8 @@ def _search(parsed: argparse.Namespace, places: Places) -> int:
     try:
         terms = search.read_terms(parsed.words)
     except WordsError as error:
-        raise _Failure(str(error)) from error
-    with _store(parsed, places) as reader:
+        raise Failure(str(error)) from error
+    with open_store(parsed.file, places) as reader:
         answer = search.find(reader.path, terms, parsed.limit or sys.maxsize)
         notice = None if parsed.file is not None and answer.complete else search.notice(answer, reader.counts().spans)
     if notice is not None:
@@ -301,14 +235,14 @@ def _print_json(document: object) -> None:
 def _import(parsed: argparse.Namespace, places: Places) -> int:
     for file in parsed.files:
         if not file.is_file():
-            raise _Failure(f"{file}: no such file")
+            raise Failure(f"{file}: no such file")
     ensure_agent(places)
     answers = []
     for file in parsed.files:
         try:
             answer = ask(places, "import", timeout=3600.0, path=str(file.absolute()))
         except AgentError as error:
-            raise _Failure(str(error)) from error
+            raise Failure(str(error)) from error
         answers.append({"file": str(file), **answer})
         if not parsed.json:
             print(f"{file}: {answer['spans']} spans, {answer['traces']} traces")
@@ -324,9 +258,9 @@ def _export(parsed: argparse.Namespace, places: Places) -> int:
 
     form = parsed.format or ("traceview" if parsed.output.suffix == ".traceview" else "otlp")
     if not parsed.traces and not parsed.all:
-        raise _Failure("say which traces to export: ids, names, `latest`, or --all")
-    with _store(parsed, places) as reader:
-        chosen = reader.traces() if parsed.all else [_find(reader, wanted) for wanted in parsed.traces]
+        raise Failure("say which traces to export: ids, names, `latest`, or --all")
+    with open_store(parsed.file, places) as reader:
+        chosen = reader.traces() if parsed.all else [find_trace(reader, wanted) for wanted in parsed.traces]
         ids = list(dict.fromkeys(trace.trace_id for trace in chosen))
         try:
             if form == "traceview":
@@ -336,7 +270,7 @@ def _export(parsed: argparse.Namespace, places: Places) -> int:
                 with open(parsed.output, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                     write_json((part for trace_id in ids for part in reader.parts(trace_id)), file)
         except (OSError, StoreError) as error:
-            raise _Failure(f"{parsed.output} can't be written: {error}") from error
+            raise Failure(f"{parsed.output} can't be written: {error}") from error
     print(f"{parsed.output}: {len(ids)} traces")
     return 0
 
@@ -348,11 +282,11 @@ def _screenshot(parsed: argparse.Namespace, places: Places) -> int:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from traceview.app.main import RenderError, render_trace
 
-    with _store(parsed, places) as reader:
-        trace = _find(reader, parsed.trace)
+    with open_store(parsed.file, places) as reader:
+        trace = find_trace(reader, parsed.trace)
         span = next((row.span_id for row in reader.spans(trace.trace_id) if row.name == parsed.span), None)
         if parsed.span is not None and span is None:
-            raise _Failure(f"{trace.name} has no span named {parsed.span!r}", 1)
+            raise Failure(f"{trace.name} has no span named {parsed.span!r}", 1)
         try:
             render_trace(
                 reader.path,
@@ -364,7 +298,7 @@ def _screenshot(parsed: argparse.Namespace, places: Places) -> int:
                 step=parsed.at_step,
             )
         except RenderError as error:
-            raise _Failure(str(error), 1) from error
+            raise Failure(str(error), 1) from error
     print(parsed.output)
     return 0
 
@@ -381,7 +315,7 @@ def _demo(parsed: argparse.Namespace, places: Places) -> int:
     print(f"The customer says: {QUESTION}")
     print(asyncio.run(run_support_agent(parsed.pace)))
     if not tv.flush(timeout=5.0):
-        raise _Failure("the daemon did not take the run in time: see `traceview-agent status`", 1)
+        raise Failure("the daemon did not take the run in time: see `traceview-agent status`", 1)
     return 0
 
 
@@ -402,7 +336,7 @@ def _run(parsed: argparse.Namespace, places: Places) -> int:
 
     command = parsed.command[1:] if parsed.command[:1] == ["--"] else parsed.command
     if not command:
-        raise _Failure("say what to run: traceview run -- python my_agent.py")
+        raise Failure("say what to run: traceview run -- python my_agent.py")
     port = _otlp_port(ensure_agent(places))
     if port is None:
         print("traceview: OTLP is not received (see `traceview-agent status`): only the SDK's spans", file=sys.stderr)
@@ -423,7 +357,7 @@ def _become(command: list[str], environment: dict[str, str]) -> int:
             _exec(command, environment)
         return subprocess.run(command, env=environment, check=False).returncode
     except OSError as error:
-        raise _Failure(f"{command[0]} can't be run: {error.strerror or error}") from error
+        raise Failure(f"{command[0]} can't be run: {error.strerror or error}") from error
 
 
 def _exec(command: list[str], environment: dict[str, str]) -> NoReturn:
