@@ -43,12 +43,17 @@ def merge(parts: Iterable[SpanPart]) -> SpanPart:
         given = given if part.input is None else part.input
         output = output if part.output is None else part.output
         reasoning = reasoning if part.reasoning is None else part.reasoning
-        trace = merge_info(trace, part.trace)
-        attributes.update(part.attributes)
-        resource.update(part.resource)
+        if part.trace is not None:
+            trace = merge_info(trace, part.trace)
+        if part.attributes:
+            attributes.update(part.attributes)
+        if part.resource:
+            resource.update(part.resource)
         again = part.end_ns is not None and end_ns is not None
-        events += _unseen(part.events, events) if again else part.events
-        links += _unseen(part.links, links) if again else part.links
+        if part.events:
+            events += _unseen(part.events, events) if again else part.events
+        if part.links:
+            links += _unseen(part.links, links) if again else part.links
         end_ns = end_ns if part.end_ns is None else part.end_ns
     return SpanPart(
         first.trace_id,
