@@ -337,11 +337,52 @@ def test_what_dead_programs_left_is_told(home: Path) -> None:
     check = checks()["spools"]
     assert (check.state, check.remedy) == ("attention", "traceview-agent start: the daemon takes it over")
     assert check.found == f"0.5 MB wait in {places.spool}, left by 1 program that ended"
-    assert "is taking it over" in the_daemon.spools(places, running=True).found
+    status = control.AgentStatus(
+        pid=1,
+        version="1",
+        started_ns=0,
+        store="",
+        store_bytes=0,
+        spans=0,
+        rejected=0,
+        dropped=0,
+        queued=0,
+        spans_per_second=0.0,
+        receivers=(),
+    )
+    (running,) = the_daemon.spools(places, status)
+    assert "is taking it over" in running.found
     (left,) = find_dead(places.spool)  # looking took nothing and holds nothing
     assert left.folder.name == "cd" * 16
     left.release()
     spool.close()
+
+
+def test_what_is_left_for_a_daemon_elsewhere_is_told_with_what_to_do(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = find_places()
+    far = Spool(places.spool / ("ef" * 16), endpoint="tcp://192.0.2.1:4316")
+    assert far.append(b"x" * 500_000)
+    far.close()
+    found = checks()
+    assert found["spools"].found == f"{places.spool}, nothing waits for this home's daemon"
+    said = f"0.5 MB wait in {places.spool}, left by 1 program that ended, for tcp://192.0.2.1:4316"
+    assert (found["far spools"].state, found["far spools"].found) == ("attention", said)
+    remedy = str(found["far spools"].remedy)
+    assert "`traceview spools --ship` with TRACEVIEW_ENDPOINT=tcp://192.0.2.1:4316 (and its keys" in remedy
+    monkeypatch.setenv("TRACEVIEW_ENDPOINT", "tcp://192.0.2.1:4316")
+    (check,) = (check for check in the_daemon.spools(find_places(), None) if check.name == "far spools")
+    assert str(check.remedy).endswith("to send it now: `traceview spools --ship`")
+
+
+def test_a_spool_that_can_not_be_read_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(*arguments: object) -> list[object]:
+        raise OSError(5, "Input/output error", "/spool/1.seg")
+
+    monkeypatch.setattr(the_daemon, "find", find)
+    (check,) = the_daemon.spools(find_places(), None)
+    assert (check.state, check.found) == ("attention", "/spool/1.seg can't be read: Input/output error")
 
 
 def test_a_store_is_opened_and_read(home: Path) -> None:

@@ -19,7 +19,7 @@ from traceview.protocol.control import AgentError, AgentStatus, ask, ensure_agen
 from traceview.protocol.places import Places, find_places
 from traceview.reading import Failure, find_trace, open_store
 
-_VERBS = ("list", "show", "search", "import", "export", "screenshot", "demo", "run", "doctor")
+_VERBS = ("list", "show", "search", "import", "export", "screenshot", "demo", "run", "doctor", "spools")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,6 +113,11 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("doctor", help="check everything that traceview needs, and say what to do")
     verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
     verb.set_defaults(run=_doctor)
+
+    verb = verbs.add_parser("spools", help="what programs recorded and no daemon has yet; --ship sends what is left")
+    verb.add_argument("--ship", action="store_true", help="send what dead programs left for TRACEVIEW_ENDPOINT")
+    verb.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    verb.set_defaults(run=_spools)
     return parser
 
 
@@ -323,6 +328,12 @@ def _doctor(parsed: argparse.Namespace, places: Places) -> int:
     from traceview.doctor import run
 
     return run(places, as_json=parsed.json)
+
+
+def _spools(parsed: argparse.Namespace, places: Places) -> int:
+    from traceview.spools import run
+
+    return run(places, ship=parsed.ship, as_json=parsed.json)
 
 
 def _has_display() -> bool:

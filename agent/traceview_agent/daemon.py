@@ -70,7 +70,7 @@ class Daemon:
         self._indexer = Indexer(places.store, self._intake) if options.index_text else None
         self._common = Common(self._intake, self._meters, self._redaction, letters, self._problem, self.status)
         self._ways: tuple[Way, ...] = ()
-        self._takeover = Takeover(places.spool, self._intake, self._redaction, letters)
+        self._takeover = Takeover(places.spool, self._intake, self._redaction, letters, self._is_ours)
         self._importer = Importer(self._intake, self._redaction, places.store)
         verbs = {"status": self._obey_status, "stop": self._obey_stop, "import": self._importer.obey}
         verbs["keep"] = partial(keep, self._intake)
@@ -169,6 +169,11 @@ class Daemon:
             sampled_out=self._writer.sampled_out,
             search=None if self._indexer is None else self._indexer.state,
         )
+
+    def _is_ours(self, endpoint: str) -> bool:
+        """Whether what was meant for this endpoint is for this daemon; older programs did not note theirs."""
+        own = ("", self._places.own_endpoint, self._places.endpoint)
+        return endpoint in own or any(endpoint == way.receiver.address for way in self._ways)
 
     def _problem(self) -> str | None:
         return self._writer.problem

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from traceview.protocol.wire import Batch
+from traceview.protocol.wire import Batch, Left
 
 # A program that was silent while this many others spoke is forgotten; it only loses its resource until the next Hello.
 _REMEMBERED: Final = 4096
@@ -18,6 +18,7 @@ class Session:
 
     While a long one is `decoding` on a thread, those after it wait in `behind`, each with its body. Once one was
     `refused`, those after it count for nothing until it has come again: else they would look as if it never came.
+    `latest_ns` is the latest time in what was left by a program that is gone.
     """
 
     identity: bytes
@@ -27,7 +28,8 @@ class Session:
     pending: set[int] = field(default_factory=set)
     refused: int | None = None
     decoding: bool = False
-    behind: list[tuple[Batch, memoryview]] = field(default_factory=list)
+    behind: list[tuple[Batch | Left, memoryview]] = field(default_factory=list)
+    latest_ns: int = 0
 
 
 class Sessions:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -30,12 +30,21 @@ _CHUNK_PARTS: Final = 1_000
 class Takeover:
     """Looks for spools under `root` whose process is gone, every second, on a thread; `stop` is safe twice.
 
+    It takes those whose endpoint `is_ours`; one that an older program left does not name any, and is ours.
+
     `open_sessions` are those that had open spans when the daemon started: where a program left no spool (its machine
     was switched off, and the spool lay in memory), its spans end too, at their last sign of life.
     """
 
-    def __init__(self, root: Path, intake: Intake, redaction: Redaction, letters: DeadLetters) -> None:
-        self._root = root
+    def __init__(
+        self,
+        root: Path,
+        intake: Intake,
+        redaction: Redaction,
+        letters: DeadLetters,
+        is_ours: Callable[[str], bool],
+    ) -> None:
+        self._root, self._is_ours = root, is_ours
         self._intake, self._redaction, self._letters = intake, redaction, letters
         self._stopped = threading.Event()
         self._looked_ns: int | None = None
@@ -61,7 +70,7 @@ class Takeover:
                 for session in missing:
                     self._send(Load([], 0, _ignore, "a program that left no spool", session, ended_ns=began))
                 missing = []
-                for dead in find_dead(self._root):
+                for dead in find_dead(self._root, self._is_ours):
                     self._try_to_take(dead)
             except _Stopped:
                 return
@@ -84,7 +93,7 @@ class Takeover:
 
     def _take(self, dead: DeadSpool) -> None:
         """One spool into the store; deleted when all is committed."""
-        session, seen_ns, last_ns = dead.session, self._looked_ns or _last_touched(dead.folder), 0
+        session, seen_ns, last_ns = dead.session, self._looked_ns or dead.touched_ns(), 0
         if len(session) != 16:
             if dead.folder not in self._told:
                 log.warning("%s is no spool of ours and is left alone", dead.folder)
@@ -97,14 +106,13 @@ class Takeover:
                 self._letters.keep(_name(dead), fault, shown)
             resource = self._redaction.resource(_resource(dead))
             for parts, size in self._chunks(dead):
-                last_ns = max(last_ns, *(_latest(each.part) for each in parts))
+                last_ns = max(last_ns, latest_ns(each.part for each in parts))
                 taken += len(parts)
                 self._send(Load(parts, size, _ignore, _name(dead), session, resource=resource, receiver="spool"))
             # Its own times come first: the machine's clock may have been set back since.
             ended = max(last_ns, min(seen_ns, time.time_ns()))
-            self._send(
-                Load([], 0, _ignore, _name(dead), session, dropped=dead.dropped(), receiver="spool", ended_ns=ended)
-            )
+            end = Load([], 0, _ignore, _name(dead), session, dropped=dead.dropped(), receiver="spool", ended_ns=ended)
+            self._send(replace(end, is_gone=True))
         except BaseException:
             dead.release()
             raise
@@ -181,15 +189,7 @@ def _name(dead: DeadSpool) -> str:
     return f"the spool {dead.folder.name}"
 
 
-def _latest(part: SpanPart) -> int:
-    times = [event.time_ns for event in part.events]
-    return max(part.start_ns or 0, part.end_ns or 0, *times) if times else max(part.start_ns or 0, part.end_ns or 0)
-
-
-def _last_touched(folder: Path) -> int:
-    """The last time anything in the folder was written, as far as the file system knows."""
-    newest = 0
-    with contextlib.suppress(OSError):
-        for path in (folder, *folder.iterdir()):
-            newest = max(newest, path.stat().st_mtime_ns)
-    return newest
+def latest_ns(parts: Iterable[SpanPart]) -> int:
+    """The latest time that these parts tell of, 0 if they tell of none."""
+    times = ((part.start_ns or 0, part.end_ns or 0, *(event.time_ns for event in part.events)) for part in parts)
+    return max((time for each in times for time in each), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 MAX_SPANS: Final = 5_000
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
+_GONE_REMEMBERED: Final = 4096
 
 Durability = Literal["process", "power"]
 Settled = list[tuple[Load, Outcome]]
@@ -56,6 +58,8 @@ class Writer:
         self._durability = durability
         self._upkeep = Upkeep(limits, sampling)
         self._asked: dict[bytes, int] = {}
+        # Sessions whose processes are gone for sure, and when they died: the latest of them.
+        self._gone: OrderedDict[bytes, int] = OrderedDict()
         self._give_up = threading.Event()
         self._opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -184,7 +188,11 @@ class Writer:
 
     def _apply(self, writer: StoreWriter, loads: list[Load]) -> Settled:
         """Commits loads of one session in one transaction. Raises StoreError."""
-        session, upto, dropped = loads[0].session, loads[-1].seq, sum(load.dropped for load in loads)
+        session, upto = loads[0].session, loads[-1].seq
+        gone_ns = None if session is None else self._gone.get(session)
+        # What was under way when its process died comes late, and the spool has told of all losses.
+        lost = [load.dropped if gone_ns is None else 0 for load in loads]
+        dropped = sum(lost)
         parts = list(chain.from_iterable(load.parts for load in loads))
         resource = loads[-1].resource or None
         try:
@@ -193,6 +201,8 @@ class Writer:
                 writer.pin(keep)
             began = time.perf_counter()
             writer.apply(parts, session=session, seq=upto, dropped=dropped, resource=resource)
+            if gone_ns is not None:
+                writer.interrupt(session, at_ns=gone_ns)
             self._upkeep.noticed(writer)
         except StoreError:
             raise
@@ -203,21 +213,32 @@ class Writer:
             self._bury(loads, error)
             return [(load, Stored(upto, rejected=len(load.parts))) for load in loads]
         self._meters.add_commit(time.perf_counter() - began)
-        for load, count in zip(loads, finished, strict=True):
-            if load.parts or load.dropped:
-                self._meters.add_stored(load.receiver, count, load.dropped)
+        for load, count, losses in zip(loads, finished, lost, strict=True):
+            if load.parts or losses:
+                self._meters.add_stored(load.receiver, count, losses)
         return [(load, Stored(upto)) for load in loads]
 
     def _take_over(self, writer: StoreWriter, load: Load) -> Outcome:
         """Commits what a dead process left; last, the end of its open spans. Raises StoreError."""
         assert load.session is not None
         finished = _finished(load)
-        writer.apply(load.parts, session=load.session, resource=load.resource or None)
+        try:
+            writer.apply(load.parts, session=load.session, resource=load.resource or None)
+        except StoreError:
+            raise
+        except Exception as error:  # as in _apply: a fault of ours must not be met for ever
+            log.exception("what %s has left can't be stored; the daemon goes on without it", load.source)
+            self._bury([load], error)
+            finished = 0
         if load.ended_ns is not None:
             lost = max(0, load.dropped - writer.dropped_by(load.session))
             writer.apply((), session=load.session, dropped=lost)
             writer.interrupt(load.session, at_ns=load.ended_ns)
             self._meters.add_stored(load.receiver, 0, lost)
+            if load.is_gone:
+                self._gone[load.session] = load.ended_ns
+                if len(self._gone) > _GONE_REMEMBERED:
+                    self._gone.popitem(last=False)
         self._upkeep.noticed(writer)
         self._meters.add_stored(load.receiver, finished, 0)
         return Stored()

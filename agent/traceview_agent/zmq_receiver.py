@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 
@@ -25,6 +26,7 @@ from traceview_agent.keys import Keys
 from traceview_agent.meters import Meters, Refusal
 from traceview_agent.redaction import Redaction
 from traceview_agent.sessions import Session, Sessions
+from traceview_agent.takeover import latest_ns
 from traceview_agent.zap import Doorkeeper
 
 log = logging.getLogger(__name__)
@@ -173,7 +175,10 @@ class ZmqReceiver:
         message = wire.decode_upstream(frames[1].bytes)
         if len(message.session) != 16:
             raise wire.WireError("a session id has 16 bytes")
-        session = self._sessions.heard(message.session, identity)
+        if isinstance(message, wire.Left):
+            session = self._left_behind(message, identity)
+        else:
+            session = self._sessions.heard(message.session, identity)
         if isinstance(message, wire.Hello):
             self._hello(session, message)
         else:
@@ -181,7 +186,14 @@ class ZmqReceiver:
             await self._room(message, body)
             self._batch(session, message, body)
 
-    async def _room(self, batch: wire.Batch, body: memoryview) -> None:
+    def _left_behind(self, left: wire.Left, identity: bytes) -> Session:
+        """The dead session as whoever ships it on this connection numbers it: its own batches have other numbers."""
+        session = self._sessions.heard(left.session + identity, identity)
+        if left.resource:
+            session.resource = self._redaction.resource(left.resource)
+        return session
+
+    async def _room(self, batch: wire.Batch | wire.Left, body: memoryview) -> None:
         """Waits while the queue is full. What comes meanwhile stays in the sockets and slows its programs' senders.
 
         Turned away instead, twenty programs sent their windows of 8 MiB again and again, and nothing else got through.
@@ -200,9 +212,9 @@ class ZmqReceiver:
             session.refusal = f"the daemon speaks version {wire.VERSION}, the program version {hello.version}"
             self._send(session.identity, wire.Reject(0, session.refusal))
         else:
-            self._send(session.identity, wire.Ack(session.committed))
+            self._send(session.identity, wire.Ack(session.committed, left=hello.left))
 
-    def _batch(self, session: Session, batch: wire.Batch, body: memoryview) -> None:
+    def _batch(self, session: Session, batch: wire.Batch | wire.Left, body: memoryview) -> None:
         if session.refusal is not None:
             self._send(session.identity, wire.Reject(batch.seq, session.refusal))
         elif batch.seq < 1:
@@ -218,7 +230,7 @@ class ZmqReceiver:
         else:
             self._refuse(session, batch, "behind", _FULL_RETRY_MS, _FULL)
 
-    def _queue(self, session: Session, batch: wire.Batch, body: memoryview) -> bool:
+    def _queue(self, session: Session, batch: wire.Batch | wire.Left, body: memoryview) -> bool:
         if session.decoding:
             if len(session.behind) >= _MOST_BEHIND:
                 return False
@@ -236,7 +248,7 @@ class ZmqReceiver:
         task.add_done_callback(self._long.discard)
         return True
 
-    async def _queue_long(self, session: Session, batch: wire.Batch, body: memoryview) -> None:
+    async def _queue_long(self, session: Session, batch: wire.Batch | wire.Left, body: memoryview) -> None:
         """Decodes on a thread, since 100 MB take a second, or several; then takes what waited behind it."""
         size = len(body)
         try:
@@ -255,7 +267,7 @@ class ZmqReceiver:
     def _offer(
         self,
         session: Session,
-        batch: wire.Batch,
+        batch: wire.Batch | wire.Left,
         size: int,
         parts: list[ReadyPart],
         faults: list[str],
@@ -272,6 +284,8 @@ class ZmqReceiver:
             resource=session.resource,
             receiver=self._name,
         )
+        if isinstance(batch, wire.Left):
+            load = self._as_left(session, batch, load)
         if not self._intake.offer(load):
             return False
         session.pending.add(batch.seq)
@@ -279,7 +293,13 @@ class ZmqReceiver:
             self._meters.add_rejected(self._name, "undecodable", max(len(faults), batch.count - len(parts)))
         return True
 
-    def _refuse(self, session: Session, batch: wire.Batch, why: Refusal, retry_ms: int, words: str) -> None:
+    def _as_left(self, session: Session, left: wire.Left, load: Load) -> Load:
+        """The load as what a dead process left: without a number, and at last with the time of its death."""
+        session.latest_ns = max(session.latest_ns, latest_ns(each.part for each in load.parts))
+        ended_ns = None if left.ended_ns is None else max(left.ended_ns, session.latest_ns)
+        return replace(load, seq=None, ended_ns=ended_ns, is_gone=True)
+
+    def _refuse(self, session: Session, batch: wire.Batch | wire.Left, why: Refusal, retry_ms: int, words: str) -> None:
         session.refused = batch.seq
         self._meters.add_refused(self._name, why)
         self._send(session.identity, wire.Busy(session.committed, retry_ms, words))

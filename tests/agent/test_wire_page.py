@@ -66,7 +66,7 @@ def test_the_page_names_every_field_in_its_place() -> None:
     assert [(int(number), name) for number, name in table] == list(enumerate(SpanPart.__struct_fields__))
 
 
-@pytest.mark.parametrize("message", [wire.Hello, wire.Batch, wire.Ack, wire.Busy, wire.Reject])
+@pytest.mark.parametrize("message", [wire.Hello, wire.Batch, wire.Left, wire.Ack, wire.Busy, wire.Reject])
 def test_the_page_names_every_key_of_every_header(message: Any) -> None:
     tag = message.__struct_config__.tag
     row = next(line for line in PAGE.splitlines() if f'type: "{tag}"' in line)

@@ -32,6 +32,7 @@ def test_a_chosen_home_holds_everything(tmp_path: Path) -> None:
         runtime=home / "run",
         spool=home / "run" / "spool",
         endpoint=f"ipc://{home}/run/agent.sock",
+        own_endpoint=f"ipc://{home}/run/agent.sock",
         control=home / "run" / "control.sock",
         agent_file=home / "run" / "agent.json",
         log=home / "agent.log",

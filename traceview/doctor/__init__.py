@@ -44,7 +44,7 @@ def examine(places: Places) -> Iterator[Check]:
     yield from _guarded("keys", lambda: endpoint.keys(places))
     if status is not None or endpoint.is_far(places.endpoint):
         yield from _guarded("endpoint", lambda: endpoint.hello(places))
-    yield daemon.spools(places, running=status is not None)
+    yield from daemon.spools(places, status)
     yield daemon.otlp_port(status, settings)
     for receiver in status.receivers if status is not None else ():
         if receiver.error is not None and receiver.name != "otlp-http":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from traceview.doctor.check import Check, attention, count_text, failed, ok, size_text
@@ -10,10 +11,10 @@ from traceview.doctor.child import run_python
 from traceview.doctor.endpoint import is_far
 from traceview.protocol import control
 from traceview.protocol.control import AgentError, AgentStatus, SearchIndex
-from traceview.protocol.dead_spool import find_dead
 from traceview.protocol.places import OTLP_HTTP_PORT, Places
 from traceview.protocol.ports import port_owner
 from traceview.protocol.version import VERSION
+from traceview.spools import Waiting, find, remedy
 
 
 def settings(places: Places) -> tuple[dict[str, Any], Check]:
@@ -47,22 +48,28 @@ def running(places: Places) -> tuple[AgentStatus | None, Check]:
     )
 
 
-def spools(places: Places, *, running: bool) -> Check:
-    """What programs that have ended could not hand over; the locks are held only while looking."""
-    waiting = []
-    for dead in find_dead(places.spool):
-        try:
-            waiting.append(sum(map(len, dead.bodies())))
-        except OSError as error:
-            return attention("spools", f"{dead.folder} can't be read: {error.strerror or error}", "see to the file")
-        finally:
-            dead.release()
-    if not any(waiting):
-        return ok("spools", f"{places.spool}, nothing waits")
-    said = f"{size_text(sum(waiting))} wait in {places.spool}, left by {count_text(len(waiting), 'program')} that ended"
-    if running:
-        return ok("spools", f"{said}; the daemon is taking it over")
-    return attention("spools", said, "traceview-agent start: the daemon takes it over")
+def spools(places: Places, status: AgentStatus | None) -> Iterator[Check]:
+    """What programs that have ended could not hand over: to this home's daemon, and to those elsewhere."""
+    try:
+        ended = [waiting for waiting in find(places, status) if waiting.bytes and not waiting.running]
+    except OSError as error:
+        yield attention("spools", f"{error.filename} can't be read: {error.strerror or error}", "see to the file")
+        return
+    near = [waiting for waiting in ended if waiting.near]
+    if not near:
+        yield ok("spools", f"{places.spool}, nothing waits" + (" for this home's daemon" if ended else ""))
+    elif status is not None:
+        yield ok("spools", f"{_left(near, places)}; the daemon is taking it over")
+    else:
+        yield attention("spools", _left(near, places), "traceview-agent start: the daemon takes it over")
+    for endpoint in sorted({waiting.endpoint or "" for waiting in ended if not waiting.near}):
+        said = _left([waiting for waiting in ended if waiting.endpoint == endpoint], places)
+        yield attention("far spools", f"{said}, for {endpoint}", remedy(endpoint, places))
+
+
+def _left(ended: list[Waiting], places: Places) -> str:
+    size = size_text(sum(waiting.bytes for waiting in ended))
+    return f"{size} wait in {places.spool}, left by {count_text(len(ended), 'program')} that ended"
 
 
 def otlp_port(status: AgentStatus | None, settings: dict[str, Any]) -> Check:

@@ -1,4 +1,4 @@
-"""The spools that dead processes left: found by their locks, which nobody holds, and read for the daemon."""
+"""The spools that dead processes left: found by their locks, which nobody holds, and read for their daemon."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ import os
 import shutil
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from traceview.protocol.spool import HEADER, MAGIC, VERSION, hold_lock
+from traceview.protocol.spool import ACKED, HEADER, MAGIC, VERSION, WORD, hold_lock, let_go
 from traceview.protocol.wire import MAX_DROPPED
 
 _MAKING_SECONDS: Final = 60.0
 _SHOWN_BYTES: Final = 4096
+_LENGTH: Final = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadCut:
+    """A piece of a dead spool: `body` holds `count` whole records, of `segment` up to the byte `acked` of its records.
+
+    What is damaged comes as it is, cut, for the daemon to set aside.
+    """
+
+    segment: Path
+    acked: int
+    count: int
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,11 @@ class DeadSpool:
         except ValueError:
             return b""
 
+    @property
+    def endpoint(self) -> str:
+        """Where its program sent to; empty where an older traceview did not note it."""
+        return _endpoint(self.folder)
+
     def hello(self) -> bytes:
         """The session's Hello frame; empty where the process died before it wrote it."""
         try:
@@ -56,6 +75,47 @@ class DeadSpool:
                 with path.open("rb") as file:
                     yield f"{path.name} {problem}", file.read(_SHOWN_BYTES)
 
+    def waiting(self) -> int:
+        """How many bytes were not acknowledged."""
+        return sum(segment.end - segment.start for segment in map(_read_header, self._segments()))
+
+    def touched_ns(self) -> int:
+        """The last time anything in the folder was written, as far as the file system knows; ns since 1970."""
+        newest = 0
+        with contextlib.suppress(OSError):
+            for path in (self.folder, *self.folder.iterdir()):
+                newest = max(newest, path.stat().st_mtime_ns)
+        return newest
+
+    def cuts(self, most_bytes: int) -> Iterator[DeadCut]:
+        """What was not acknowledged, oldest first, in pieces of so many bytes; a longer record comes alone."""
+        for path in self._segments():
+            segment = _read_header(path)
+            with path.open("rb") as file:
+                if segment.problem:
+                    yield DeadCut(path, 0, 1, file.read(_SHOWN_BYTES))
+                start = segment.start
+                while start < segment.end:
+                    file.seek(start)
+                    body, count = _whole_records(file, min(most_bytes, segment.end - start), segment.end - start)
+                    if count == 0:  # no program writes that: nothing behind it can be read
+                        yield DeadCut(path, segment.end - segment.records, 1, body[:_SHOWN_BYTES])
+                        break
+                    start += len(body)
+                    yield DeadCut(path, start - segment.records, count, body)
+
+    def acknowledge(self, cut: DeadCut) -> None:
+        """Remembers that the daemon has all up to the end of the cut: whoever finds the spool goes on there."""
+        if not cut.acked:
+            return
+        with contextlib.suppress(OSError):  # then it is sent again, and known by its content
+            before = cut.segment.stat()
+            with cut.segment.open("r+b") as file:
+                file.seek(ACKED)
+                file.write(WORD.pack(cut.acked))
+            # The time of its program's death is told by when the files were written last.
+            os.utime(cut.segment, ns=(before.st_atime_ns, before.st_mtime_ns))
+
     def bodies(self) -> Iterator[bytes]:
         """Records that were not acknowledged, oldest first, a segment at a time; of a damaged one what is left."""
         for path in self._segments():
@@ -71,7 +131,7 @@ class DeadSpool:
 
     def remove(self) -> None:
         """Deletes the spool: everything in it is in the store. The lock goes last: what is left of a kill is found."""
-        for path in (*self._segments(), self.folder / "hello", self.folder / "lock"):
+        for path in (*self._segments(), *(self.folder / name for name in ("hello", "endpoint", "lock"))):
             with contextlib.suppress(OSError):
                 path.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -79,23 +139,48 @@ class DeadSpool:
 
     def release(self) -> None:
         """Leaves the spool where it is, for the next who looks."""
-        with contextlib.suppress(OSError):
-            os.close(self.lock)
+        let_go(self.lock)
 
 
-def find_dead(root: Path) -> Iterator[DeadSpool]:
-    """The spools under `root` whose processes are gone. The caller removes or releases each."""
+def find_dead(root: Path, meant: Callable[[str], bool] = lambda endpoint: True) -> Iterator[DeadSpool]:
+    """The spools under `root` whose processes are gone. The caller removes or releases each.
+
+    Those whose endpoint is not `meant` are passed over, and not locked even for a moment: they are another's to find.
+    """
     try:
         folders = sorted(root.iterdir())
     except OSError:
         return
     for folder in folders:
         try:
+            if not meant(_endpoint(folder)):
+                continue
             # A spool without a lock is being made just now, or its process died while making it.
             lock = hold_lock(folder / "lock", create=_is_old(folder))
         except OSError:
             continue  # alive, or being made or removed just now
         yield DeadSpool(folder, lock)
+
+
+def find_all(root: Path) -> Iterator[tuple[DeadSpool, bool]]:
+    """All spools under `root`, to look at, each with whether its program still runs; a dead one is locked meanwhile."""
+    try:
+        folders = sorted(root.iterdir())
+    except OSError:
+        return
+    for folder in folders:
+        try:
+            lock = hold_lock(folder / "lock", create=False)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # being made or removed just now, or no spool
+        except OSError:
+            yield DeadSpool(folder, -1), True
+            continue
+        dead = DeadSpool(folder, lock)
+        try:
+            yield dead, False
+        finally:
+            dead.release()
 
 
 def _is_old(folder: Path) -> bool:
@@ -105,14 +190,40 @@ def _is_old(folder: Path) -> bool:
         return False
 
 
+def _endpoint(folder: Path) -> str:
+    try:
+        return (folder / "endpoint").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _whole_records(file: BinaryIO, wanted: int, there: int) -> tuple[bytes, int]:
+    """The next whole records, at least one, in `wanted` bytes if they fit; no record (0) where none is whole."""
+    body = file.read(wanted)
+    end = count = 0
+    while end + _LENGTH.size <= len(body):
+        (size,) = _LENGTH.unpack_from(body, end)
+        following = end + _LENGTH.size + size
+        if size == 0 or following > len(body):
+            if count == 0 and size and len(body) < following <= there:
+                return body + file.read(following - len(body)), 1
+            break
+        end, count = following, count + 1
+    return (body[:end], count) if count else (body, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """What a segment's header says: where in the file the records lie, and spans lost; `problem` if that can't be."""
+    """What a segment's header says: where in the file the records lie, and spans lost; `problem` if that can't be.
+
+    All of them begin at `records`, those that were not acknowledged at `start`.
+    """
 
     start: int = 0
     end: int = 0
     dropped: int = 0
     problem: str = ""
+    records: int = 0
 
 
 def _read_header(path: Path) -> _Segment:
@@ -125,5 +236,5 @@ def _read_header(path: Path) -> _Segment:
     if magic != MAGIC or version != VERSION or size < HEADER.size or acked > tail or dropped > MAX_DROPPED:
         return _Segment(problem="has a damaged header: its records are lost")
     if size + tail > there:
-        return _Segment(min(size + acked, there), there, dropped, "is cut short: its last records are lost")
-    return _Segment(size + acked, size + tail, dropped)
+        return _Segment(min(size + acked, there), there, dropped, "is cut short: its last records are lost", size)
+    return _Segment(size + acked, size + tail, dropped, records=size)

@@ -18,13 +18,17 @@ OTLP_HTTP_PORT: Final = 4318
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Every path and address of one home. Nothing is created by asking; `prepare()` makes the folders, 0700."""
+    """Every path and address of one home. Nothing is created by asking; `prepare()` makes the folders, 0700.
+
+    `endpoint` is where programs send to: `own_endpoint`, this home's daemon, unless `TRACEVIEW_ENDPOINT` says another.
+    """
 
     home: Path
     store: Path
     runtime: Path
     spool: Path
     endpoint: str
+    own_endpoint: str
     control: Path
     agent_file: Path
     log: Path
@@ -49,12 +53,14 @@ def find_places(environ: os._Environ[str] | dict[str, str] | None = None) -> Pla
     home = Path(chosen).expanduser().absolute() if chosen else _default_home(env)
     runtime = home / "run" if chosen else _default_runtime(env, home)
     store, spool = env.get("TRACEVIEW_STORE"), env.get("TRACEVIEW_SPOOL")
+    own_endpoint = "ipc://" + str(_short(runtime / "agent.sock"))
     return Places(
         home=home,
         store=Path(store).expanduser().absolute() if store else _configured_store(home) or home / "traces.db",
         runtime=runtime,
         spool=Path(spool).expanduser().absolute() if spool else runtime / "spool",
-        endpoint=env.get("TRACEVIEW_ENDPOINT") or "ipc://" + str(_short(runtime / "agent.sock")),
+        endpoint=env.get("TRACEVIEW_ENDPOINT") or own_endpoint,
+        own_endpoint=own_endpoint,
         control=_short(runtime / "control.sock"),
         agent_file=runtime / "agent.json",
         log=home / "agent.log",

@@ -3,6 +3,7 @@
 One folder per process start, named by its session id:
 
     lock          held (flock) while the process lives: one that can be had belongs to a dead process
+    endpoint      where the program sends to: only that daemon is to have what is left here
     hello         the session's Hello message, as it travels
     00000001.seg  segments, written in order, each freed once all of it is acknowledged
     spare         the next segment, ready: one that was freed, or one that the sender made. It holds nothing
@@ -39,9 +40,9 @@ HEADER: Final = struct.Struct("=4sHHQQQQ")
 _HEADER_BYTES: Final = 64
 MAGIC: Final = b"TVSP"
 VERSION: Final = 1
-_WORD: Final = struct.Struct("@Q")
+WORD: Final = struct.Struct("@Q")
 _TAIL: Final = 8
-_ACKED: Final = 16
+ACKED: Final = 16
 _DROPPED: Final = 24
 _LENGTH: Final = struct.Struct(">I")
 _SPARE: Final = "spare"
@@ -123,12 +124,16 @@ class Spool:
     """The spool of this process: `append` and `note_dropped` on any thread, all else on the sender's.
 
     Positions count record bytes since the session began, length prefixes included, and never wrap. Bounded by `limit`
-    bytes of segments. Raises OSError only on opening.
+    bytes of segments. `endpoint` is noted for whoever finds what is left. Raises OSError only on opening.
     """
 
-    def __init__(self, folder: Path, *, limit: int = SPOOL_BYTES, segment: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self, folder: Path, *, limit: int = SPOOL_BYTES, segment: int = SEGMENT_BYTES, endpoint: str = ""
+    ) -> None:
         folder.mkdir(mode=0o700, parents=True)
         self.folder = folder
+        if endpoint:  # before the lock: no spool is found without its note
+            (folder / "endpoint").write_text(endpoint, encoding="utf-8")
         # Locked before it has its name: whoever finds it finds it locked.
         self._lock_file: int | None = hold_lock(folder / "lock.new")
         os.rename(folder / "lock.new", folder / "lock")
@@ -176,7 +181,7 @@ class Spool:
         """Counts lost spans where the daemon finds the number even after a kill."""
         with self._mutex:
             self._dropped += spans
-            _WORD.pack_into(self._last.map, _DROPPED, self._dropped)
+            WORD.pack_into(self._last.map, _DROPPED, self._dropped)
 
     def append(self, record: bytes) -> bool:
         """Copies a record in; False if there is no room for it. Any thread, below 1 µs; safe once it has returned."""
@@ -198,7 +203,7 @@ class Spool:
                     view = segment.map
                     until = _HEADER_BYTES + end
                     view[until - size - 4 : until] = _LENGTH.pack(size) + record
-                    _WORD.pack_into(view, _TAIL, end)
+                    WORD.pack_into(view, _TAIL, end)
                     segment.tail = end
                     kept = True
             finally:
@@ -291,7 +296,7 @@ class Spool:
             acked = max(0, min(segment.tail, upto - segment.base))
             if acked > segment.acked:
                 segment.acked = acked
-                _WORD.pack_into(segment.map, _ACKED, acked)
+                WORD.pack_into(segment.map, ACKED, acked)
 
     def _recycle(self, segment: _Segment) -> None:
         """Keeps one free segment: its pages are there already."""
@@ -349,3 +354,13 @@ def hold_lock(path: Path, *, create: bool = True) -> int:
         os.close(file)
         raise
     return file
+
+
+def let_go(lock: int) -> None:
+    """Unlocks and closes what `hold_lock` opened, also for children that were forked meanwhile and share it."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        os.close(lock)

@@ -4,6 +4,7 @@ A DEALER (the program) talks to a ROUTER (the daemon). Each message is one frame
 
     program → daemon   Hello                      once per connection, again after a reconnect
     program → daemon   Batch + body               spans; body = records, each a 4-byte big-endian length and msgpack
+    program → daemon   Left + body                the same, left by another program that is gone
     daemon  → program  Ack(upto)                  everything up to and including `upto` is committed to the store
     daemon  → program  Busy(upto, retry_after_ms) nothing after `upto` was taken: send it again later
     daemon  → program  Reject(seq, reason)        this batch can never be taken: drop it, say so once
@@ -28,16 +29,21 @@ MAX_FRAMES: Final = 3  # identity (added by ROUTER), header, body
 # No program loses more between two batches; sums of it, and numbers of batches, fit into the store's 64 bits.
 MAX_DROPPED: Final = 2**32 - 1
 _MAX_SEQ: Final = 2**62
+_MAX_NS: Final = 2**63 - 1
 
 _LENGTH: Final = struct.Struct(">I")
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello", omit_defaults=True):
-    """Who speaks: `session` is 16 random bytes per process start; `resource` describes the process (pid, host …)."""
+    """Who speaks: `session` is 16 random bytes per process start; `resource` describes the process (pid, host …).
+
+    `left` asks whether the daemon understands Left.
+    """
 
     session: bytes
     version: int = VERSION
     resource: dict[str, Any] = {}
+    left: bool = False
 
 
 class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
@@ -49,10 +55,27 @@ class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
     dropped: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)] = 0
 
 
-class Ack(msgspec.Struct, frozen=True, tag="ack"):
-    """All batches up to `upto` are committed."""
+class Left(msgspec.Struct, frozen=True, tag="left", omit_defaults=True):
+    """What a program that is gone left in its spool, sent by another: the body frame holds `count` records.
+
+    `session` is that of the dead one, whose own batches have other numbers: `seq` counts the messages about it on this
+    connection, from 1. Records that were committed before are known by their content. `resource` describes the process.
+    With `ended_ns` it is the last: when the process died (ns since 1970), and `dropped` how many spans it lost in all.
+    """
+
+    session: bytes
+    seq: Annotated[int, msgspec.Meta(le=_MAX_SEQ)]
+    count: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)]
+    dropped: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)] = 0
+    resource: dict[str, Any] = {}
+    ended_ns: Annotated[int, msgspec.Meta(ge=0, le=_MAX_NS)] | None = None
+
+
+class Ack(msgspec.Struct, frozen=True, tag="ack", omit_defaults=True):
+    """All batches up to `upto` are committed. `left` answers a Hello that asked for it."""
 
     upto: int
+    left: bool = False
 
 
 class Busy(msgspec.Struct, frozen=True, tag="busy"):
@@ -70,11 +93,11 @@ class Reject(msgspec.Struct, frozen=True, tag="reject"):
     reason: str
 
 
-Upstream = Hello | Batch
+Upstream = Hello | Batch | Left
 Downstream = Ack | Busy | Reject
 
 _encoder = msgspec.msgpack.Encoder()
-_upstream: msgspec.msgpack.Decoder[Upstream] = msgspec.msgpack.Decoder(Hello | Batch)
+_upstream: msgspec.msgpack.Decoder[Upstream] = msgspec.msgpack.Decoder(Hello | Batch | Left)
 _downstream: msgspec.msgpack.Decoder[Downstream] = msgspec.msgpack.Decoder(Ack | Busy | Reject)
 _part: msgspec.msgpack.Decoder[SpanPart] = msgspec.msgpack.Decoder(SpanPart)
 

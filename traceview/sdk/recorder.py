@@ -7,11 +7,14 @@ import os
 import sys
 import threading
 import time
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from traceview.sdk.guard import report, say_once
 from traceview.sdk.handoff import Handoff
 from traceview.sdk.outbox import Outbox
+
+if TYPE_CHECKING:
+    from traceview.sdk.leftovers import Leftovers
 
 _EXIT_SECONDS: Final = 0.2
 _IMPORT_SECONDS: Final = 2.0
@@ -45,6 +48,7 @@ class Recorder:
         self._starting = threading.RLock()
         self._imported = threading.Event()
         self._closed = False
+        self._leftovers: Leftovers | None = None
 
     def append(self, record: bytes) -> bool:
         """Keeps the record until the daemon has stored it; False if the outbox is full."""
@@ -99,6 +103,11 @@ class Recorder:
         if self._handoff is not None:
             self._handoff.outbox.close()
 
+    def forget_leftovers(self) -> None:
+        """In a fork: what dead programs left is the parent's to ship."""
+        if self._leftovers is not None:
+            self._leftovers.forget()
+
     def wait_for_imports(self) -> None:
         """Waits until the thread is through its imports, if it is running."""
         if self._thread is not None:
@@ -142,7 +151,12 @@ class Recorder:
                 from traceview.sdk.sender import Sender
             finally:
                 self._imported.set()
-            Sender(handoff, self._session, find_places().endpoint, hello).run()
+            places = find_places()
+            # This home's own daemon finds the spools by itself.
+            spools = places.spool if places.endpoint != places.own_endpoint else None
+            sender = Sender(handoff, self._session, places.endpoint, hello, spools=spools)
+            self._leftovers = sender.leftovers
+            sender.run()
         except Exception as error:
             report("sender", error)
             handoff.tell_ended()
@@ -208,6 +222,7 @@ def _renew_after_fork() -> None:
     # they are the parent's, and are kept from being collected.
     old = renew()
     old.abandon()
+    old.forget_leftovers()
     _inherited.append(old)
 
 

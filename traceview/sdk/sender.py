@@ -7,6 +7,7 @@ every few milliseconds by itself, so that a burst costs the program no system ca
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Final
 
 import zmq
@@ -14,6 +15,7 @@ import zmq
 from traceview.protocol.wire import Ack, Busy, Downstream, split_records
 from traceview.sdk import guard
 from traceview.sdk.handoff import Handoff
+from traceview.sdk.leftovers import Leftovers
 from traceview.sdk.link import Link, Standing
 from traceview.sdk.outbox import Chunk
 from traceview.sdk.window import Window
@@ -45,7 +47,8 @@ _ARRAY_16: Final = 0xDC
 class Sender:
     """Sends what comes through one handoff to one endpoint, as one session; `run` is the body of its thread.
 
-    `hello` is the session's Hello frame.
+    `hello` is the session's Hello frame. Where `spools` is given, it also ships what programs that are gone left there
+    for this endpoint, as far as its own records and whoever waits for them leave it time.
     """
 
     def __init__(
@@ -56,12 +59,14 @@ class Sender:
         hello: bytes,
         *,
         ack_seconds: float = _ACK_SECONDS,
+        spools: Path | None = None,
     ) -> None:
         self._handoff, self._outbox = handoff, handoff.outbox
         self._endpoint = endpoint
         self._hello = hello
         self._window = Window(session)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.leftovers = None if spools is None else Leftovers(spools, endpoint, self._context)
         self._link: Link | None = None
         self._greeted = False
         self._refused = False
@@ -83,6 +88,8 @@ class Sender:
                     guard.report("sender", error)
                     self._lose()
         finally:
+            if self.leftovers is not None:
+                self.leftovers.stop()
             if self._link is not None:
                 self._link.close(_FAREWELL_MS if self._window.in_flight else 0)
             self._context.destroy()  # unlike term() it can't hang on a socket that was left open
@@ -109,17 +116,23 @@ class Sender:
         if self._link.standing is Standing.READY:
             self._ship()
         now = time.monotonic()
+        if self.leftovers is not None and self._has_time(now):
+            self.leftovers.turn()
         stuck = self._window.in_flight and now - self._progress_at > self._patience
         if stuck:
             self._patience = min(self._patience * 2, _LONGEST_ACK_SECONDS)
         if stuck or self._link.standing is Standing.LOST:
             self._lose()
         elif now - self._busy_at > _LULL_SECONDS and not self._has_work():
-            self._sleep(_DOZE_SECONDS)
+            self._sleep(_DOZE_SECONDS if self.leftovers is None else min(_DOZE_SECONDS, self.leftovers.due_in))
+
+    def _has_time(self, now: float) -> bool:
+        """Whether the daemon is there and takes what it is sent, and nobody waits for our own records."""
+        return self._greeted and not self._handoff.urgent and now >= self._pause_until
 
     def _rest(self, now: float) -> None:
         """Without a connection: sleeps until there is something to send and the time to try has come."""
-        if not self._has_work():
+        if not self._has_work() and not (self.leftovers is not None and self.leftovers.waiting):
             self._sleep(_DOZE_SECONDS)
         elif now < self._retry_at and self._handoff.deadline is None:
             self._handoff.sleep(self._retry_at - now, until_appended=False)

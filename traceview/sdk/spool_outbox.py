@@ -22,7 +22,7 @@ def open_outbox(session: bytes) -> Outbox:
         places = find_places()
         for folder in (places.runtime, places.spool):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        spool = _make_spool(places.spool / session.hex())
+        spool = _make_spool(places.spool / session.hex(), places.endpoint)
         # A daemon on another machine takes over no spools of this one.
         return SpoolOutbox(spool, outlives=not is_far(places.endpoint))
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError where there is none
@@ -30,13 +30,13 @@ def open_outbox(session: bytes) -> Outbox:
         return MemoryOutbox()
 
 
-def _make_spool(folder: Path) -> Spool:
+def _make_spool(folder: Path, endpoint: str) -> Spool:
     """The spool; tried twice, since without one the program's spans die with it."""
     try:
-        return Spool(folder, limit=_limit())
+        return Spool(folder, limit=_limit(), endpoint=endpoint)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
-        return Spool(folder, limit=_limit())
+        return Spool(folder, limit=_limit(), endpoint=endpoint)
 
 
 def _limit() -> int:
