@@ -16,8 +16,9 @@ from traceview.sdk import guard
 from traceview.sdk.link import Link
 from traceview.sdk.shipment import NotShipped, Shipment
 
-# A step costs the program up to a tenth of a millisecond: the interpreter is taken from it, and the batch is copied.
-STEP_SECONDS: Final = 0.02
+_STEP_SECONDS: Final = 0.02
+# The same while the program computes: a step costs up to a millisecond of processor time, 256 KB read, copied and sent.
+_RARE_STEP_SECONDS: Final = 0.1
 _BATCH_BYTES: Final = 256 * 1024
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 30.0
@@ -45,12 +46,12 @@ class Leftovers:
         """In how many seconds the next turn has something to do."""
         return max(0.0, self._next_at - time.monotonic())
 
-    def turn(self) -> None:
-        """Does the next step if it is due. Never waits, never raises."""
+    def turn(self, *, rarely: bool = False) -> None:
+        """Does the next step if it is due, `rarely` while the program computes. Never waits, never raises."""
         now = time.monotonic()
         if now < self._next_at:
             return
-        self._next_at = now + STEP_SECONDS
+        self._next_at = now + (_RARE_STEP_SECONDS if rarely else _STEP_SECONDS)
         try:
             if self._shipment is None and not self._begin(now):
                 self._next_at = self._look_at

@@ -117,7 +117,7 @@ class Sender:
             self._ship()
         now = time.monotonic()
         if self.leftovers is not None and self._has_time(now):
-            self.leftovers.turn()
+            self.leftovers.turn(rarely=self._flush_seconds == _RARE_FLUSH_SECONDS)
         stuck = self._window.in_flight and now - self._progress_at > self._patience
         if stuck:
             self._patience = min(self._patience * 2, _LONGEST_ACK_SECONDS)
