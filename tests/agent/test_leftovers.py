@@ -226,6 +226,28 @@ def test_a_daemon_that_is_restarted_meanwhile_gets_the_rest(machine: Machine, st
     check_all_there(killed, steps=1000)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_fork_of_one_that_ships_does_not_keep_it_when_that_is_killed(
+    machine: Machine, start_far: Start, until: Until
+) -> None:
+    forking = NEXT + "import os\nif os.fork() == 0: print('now', flush=True)\nsys.stdin.read()\n"
+    forking = forking.replace("sys.stdin.read()\nimport", "sys.stdin.readline()\nimport")
+    killed = machine.leave(steps=1000, pad=20_000)
+    (left,) = machine.spools()
+    start_far()
+    following = machine.start(forking)
+    until(lambda: len(spans_of("doomed")) > 100)
+    assert following.stdin is not None
+    assert following.stdout is not None
+    following.stdin.write("\n")
+    following.stdin.flush()
+    assert following.stdout.readline() == "now\n"  # the child lives until its standard input ends
+    kill(following)
+    machine.start(NEXT)
+    until(lambda: left not in machine.spools(), 30)
+    check_all_there(killed, steps=1000)
+
+
 def waiting(machine: Machine, session: str) -> int:
     for dead in find_dead(machine.home / "run" / "spool"):
         dead.release()

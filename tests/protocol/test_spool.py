@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from traceview.protocol.dead_spool import DeadSpool, find_dead
+from traceview.protocol.dead_spool import DeadSpool, find_all, find_dead
 from traceview.protocol.spool import Spool, hold_lock
 from traceview.protocol.wire import WireError, split_records
 
@@ -317,3 +317,90 @@ def test_a_spool_without_room_leaves_nothing_behind(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
     Spool(tmp_path / NAME).close()
+
+
+def shipped_of(dead: DeadSpool, most: int) -> list[bytes]:
+    return [bytes(record) for cut in dead.cuts(most) for record in split_records(cut.body)]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=3000), max_size=40), st.integers(1, 5000), st.integers(0, 50))
+def test_what_is_left_is_shipped_in_order_and_goes_on_behind_what_was_acknowledged(
+    records: list[bytes], most: int, acknowledged: int
+) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Spool(Path(folder) / NAME, segment=4096)
+        assert all(spool.append(record) for record in records)
+        spool.close()
+        (dead,) = find_dead(Path(folder))
+        touched = dead.touched_ns()
+        taken = []
+        for cut in dead.cuts(most):
+            if len(taken) >= acknowledged:
+                break
+            assert cut.count == 1 or len(cut.body) <= most
+            taken += [bytes(record) for record in split_records(cut.body)]
+            dead.acknowledge(cut)
+        assert taken + shipped_of(dead, most) == records
+        assert taken + left_by(dead) == records
+        assert dead.waiting() == sum(4 + len(record) for record in records[len(taken) :])
+        assert dead.touched_ns() == touched  # when its program died is still known
+        dead.remove()
+
+
+def test_what_is_damaged_is_shipped_as_it_is_and_the_rest_too(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / NAME, segment=4096)
+    for size in (3000, 3000, 3000):
+        spool.append(b"x" * size)
+    spool.close()
+    (dead,) = find_dead(tmp_path)
+    first, second, _ = sorted(dead.folder.glob("*.seg"))
+    with first.open("r+b") as file:
+        file.seek(64)
+        file.write((1 << 30).to_bytes(4, "big"))
+    with second.open("r+b") as file:
+        file.seek(64)
+        file.write(bytes(4))
+    (dead.folder / "00000000.seg").write_bytes(b"short")
+    cuts = list(dead.cuts(1 << 20))
+    assert [(cut.segment.name, cut.count, len(cut.body)) for cut in cuts] == [
+        ("00000000.seg", 1, 5),
+        ("00000001.seg", 1, 3004),
+        ("00000002.seg", 1, 3004),
+        ("00000003.seg", 1, 3004),
+    ]
+    for cut in cuts:
+        dead.acknowledge(cut)
+    assert (dead.folder / "00000000.seg").read_bytes() == b"short"
+    assert [cut.segment.name for cut in dead.cuts(1 << 20)] == ["00000000.seg"]
+    dead.remove()
+
+
+def test_a_spool_notes_its_endpoint_and_is_not_even_locked_by_whom_it_is_not_for(tmp_path: Path) -> None:
+    far, old = Spool(tmp_path / ("a" * 32), endpoint="tcp://there:1"), Spool(tmp_path / ("b" * 32))
+    far.close()
+    old.close()
+    (tmp_path / "a file").touch()
+    (mine,) = find_dead(tmp_path, lambda endpoint: endpoint == "tcp://there:1")
+    assert (mine.folder, mine.endpoint) == (far.folder, "tcp://there:1")
+    # It is locked now: were it looked at, this would pass it over for that reason.
+    (other,) = find_dead(tmp_path, lambda endpoint: endpoint == "")
+    assert (other.folder, other.endpoint) == (old.folder, "")
+    mine.release()
+    other.remove()
+    mine.remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["a file"]
+
+
+def test_all_spools_can_be_looked_at_also_those_of_programs_that_run(tmp_path: Path) -> None:
+    assert list(find_all(tmp_path / "nowhere")) == []
+    living, dead = Spool(tmp_path / ("a" * 32)), Spool(tmp_path / ("b" * 32))
+    dead.append(b"record")
+    dead.close()
+    (tmp_path / "in the making").mkdir()
+    found = {spool.folder: (spool.waiting(), running) for spool, running in find_all(tmp_path)}
+    assert found == {living.folder: (0, True), dead.folder: (10, False)}
+    (left,) = find_dead(tmp_path)  # nothing is held
+    left.remove()
+    living.close()

@@ -199,7 +199,7 @@ def _endpoint(folder: Path) -> str:
 
 def _whole_records(file: BinaryIO, wanted: int, there: int) -> tuple[bytes, int]:
     """The next whole records, at least one, in `wanted` bytes if they fit; no record (0) where none is whole."""
-    body = file.read(wanted)
+    body = file.read(max(_LENGTH.size, wanted))
     end = count = 0
     while end + _LENGTH.size <= len(body):
         (size,) = _LENGTH.unpack_from(body, end)

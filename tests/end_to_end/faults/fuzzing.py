@@ -102,6 +102,10 @@ def spool_segment(data: bytes) -> None:
     assert dead.dropped() >= 0
     for body in dead.bodies():
         wire_body(body)
+    for most in (1, 100):
+        for cut in dead.cuts(most):
+            dead.acknowledge(cut)
+            wire_body(cut.body)
 
 
 def control_line(data: bytes) -> None:
