@@ -156,7 +156,9 @@ def test_it_ships_what_is_due_and_that_its_program_ended(
 ) -> None:
     listener = listen()
     touched = time.time_ns()
-    leave(b"a" * 16, listener.endpoint, dropped=3).close()
+    spool = leave(b"a" * 16, listener.endpoint, dropped=3)
+    spool.note_left_out(4)
+    spool.close()
     leave(b"b" * 16, listener.endpoint, []).close()
     assert main(["spools", "--ship"]) == 0
     out = capsys.readouterr().out
@@ -167,7 +169,7 @@ def test_it_ships_what_is_due_and_that_its_program_ended(
     assert (first.session, first.seq, first.count) == (b"a" * 16, 1, len(PARTS))
     assert first.resource == {"service.name": "nightly", "process.pid": 4711, "host.name": "h"}
     assert [msgspec.msgpack.decode(each, type=SpanPart) for each in wire.split_records(listener.bodies[0])] == [*PARTS]
-    assert (end.session, end.seq, end.count, end.dropped) == (b"a" * 16, 2, 0, 3)
+    assert (end.session, end.seq, end.count, end.dropped, end.left_out) == (b"a" * 16, 2, 0, 3, 4)
     assert end.ended_ns is not None
     assert touched - 1_000_000_000 < end.ended_ns <= time.time_ns()
     assert (empty.session, empty.seq, empty.count, empty.ended_ns is None) == (b"b" * 16, 1, 0, False)

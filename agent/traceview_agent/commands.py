@@ -207,6 +207,9 @@ def _describe(answer: AgentStatus) -> str:
         traces, spans = (sum(getattr(each, what) for each in answer.sampled_out) for what in ("traces", "spans"))
         by_rule = ", ".join(f"{each.rule}: {each.traces}" for each in answer.sampled_out)
         lines.append(f"  sampling   {traces} runs ({spans} spans) left out of the store so far ({by_rule})")
+    if answer.left_out:
+        runs = f"{answer.left_out} run{'' if answer.left_out == 1 else 's'}"
+        lines.append(f"  left out   {runs} not recorded, by programs' own sampling, since the start")
     lines += [f"  {receiver.name:<10} {receiver.error or receiver.address}" for receiver in answer.receivers]
     if answer.search is not None:
         lines.append(f"  search     {_describe_search(answer.search)}")

@@ -159,6 +159,7 @@ class Daemon:
             spans=self._meters.spans,
             rejected=self._meters.rejected,
             dropped=self._meters.dropped,
+            left_out=self._meters.left_out,
             redacted=sum(self._redaction.counts.values()),
             queued=self._intake.queued,
             spans_per_second=self._meters.spans_per_second,

@@ -48,7 +48,8 @@ class Load:
     `source` names it for people, `receiver` for the metrics. `session`, `seq`, `dropped` and `resource` are those of
     our SDK's batches and of its Hello. A session's load without `seq` was taken from the spool its process left;
     `ended_ns` is when that process died, once all of it is in, and `dropped` then what it lost in all; `is_gone` where
-    that is sure: what comes late of it does not mean that it lives. The traces in `keep` are not to be sampled out.
+    that is sure: what comes late of it does not mean that it lives. `left_out` traces the program's own sampling has
+    left out since its start. The traces in `keep` are not to be sampled out.
     """
 
     parts: Sequence[ReadyPart]
@@ -62,6 +63,7 @@ class Load:
     receiver: str = "other"
     ended_ns: int | None = None
     is_gone: bool = False
+    left_out: int = 0
     keep: frozenset[bytes] = frozenset()
 
     @property

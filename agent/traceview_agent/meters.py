@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 _WINDOW_SECONDS: Final = 5
+# Programs whose last count is remembered: one that is forgotten and speaks again counts twice.
+_PROGRAMS: Final = 65_536
 # Upper bounds, in seconds; a last bucket takes what is slower.
 COMMIT_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -32,6 +34,7 @@ class Figures:
     refused: dict[tuple[str, Refusal], int]
     commits: tuple[int, ...]
     commit_seconds: float
+    left_out: int
 
 
 class Meters:
@@ -47,6 +50,8 @@ class Meters:
         self._refused: Counter[tuple[str, Refusal]] = Counter()
         self._commits = [0] * (len(COMMIT_BOUNDS) + 1)
         self._commit_seconds = 0.0
+        self._left_out = 0
+        self._left_out_by: OrderedDict[bytes, int] = OrderedDict()
 
     def add_stored(self, receiver: str, spans: int, dropped: int = 0) -> None:
         """Counts finished spans that are committed, and spans that a program says it lost."""
@@ -71,6 +76,15 @@ class Meters:
         """Counts a message or request that was turned away as a whole."""
         with self._lock:
             self._refused[receiver, reason] += 1
+
+    def note_left_out(self, session: bytes, traces: int) -> None:
+        """Notes how many traces a program has left out so far by its own sampling; said again, it counts once."""
+        with self._lock:
+            known = self._left_out_by.pop(session, 0)
+            self._left_out_by[session] = max(known, traces)
+            self._left_out += max(0, traces - known)
+            if len(self._left_out_by) > _PROGRAMS:
+                self._left_out_by.popitem(last=False)
 
     def add_commit(self, seconds: float) -> None:
         """Counts a transaction by how long it took."""
@@ -97,6 +111,12 @@ class Meters:
             return self._dropped.total()
 
     @property
+    def left_out(self) -> int:
+        """Traces that programs say they did not record at all."""
+        with self._lock:
+            return self._left_out
+
+    @property
     def spans_per_second(self) -> float:
         """The mean over the last five whole seconds."""
         now = int(self._clock())
@@ -114,4 +134,5 @@ class Meters:
                 dict(self._refused),
                 tuple(self._commits),
                 self._commit_seconds,
+                self._left_out,
             )

@@ -77,6 +77,8 @@ def _counters(figures: Figures, redacted: Mapping[str, int]) -> Iterator[Metric]
     yield _counter("spans_rejected", rejected, ("receiver", "reason"), figures.rejected)
     refused = "Messages and requests turned away as a whole; most come again."
     yield _counter("requests_refused", refused, ("receiver", "reason"), figures.refused)
+    left_out = "Traces that programs say they did not record, by their own sampling."
+    yield _counter("traces_left_out", left_out, (), {(): figures.left_out})
     yield _counter("secrets_redacted", "Secrets taken out of spans, by rule.", ("rule",), _keyed(redacted))
 
 

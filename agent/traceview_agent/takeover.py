@@ -110,9 +110,7 @@ class Takeover:
                 taken += len(parts)
                 self._send(Load(parts, size, _ignore, _name(dead), session, resource=resource, receiver="spool"))
             # Its own times come first: the machine's clock may have been set back since.
-            ended = max(last_ns, min(seen_ns, time.time_ns()))
-            end = Load([], 0, _ignore, _name(dead), session, dropped=dead.dropped(), receiver="spool", ended_ns=ended)
-            self._send(replace(end, is_gone=True))
+            self._send(_last_load(dead, max(last_ns, min(seen_ns, time.time_ns()))))
         except BaseException:
             dead.release()
             raise
@@ -183,6 +181,14 @@ def _resource(dead: DeadSpool) -> dict[str, Any]:
         if isinstance(hello, Hello):
             return hello.resource
     return {}
+
+
+def _last_load(dead: DeadSpool, ended_ns: int) -> Load:
+    """What is to be said of a program once its records are in."""
+    load = Load([], 0, _ignore, _name(dead), dead.session, receiver="spool", left_out=dead.left_out())
+    if dead.is_mere_note():
+        return load
+    return replace(load, dropped=dead.dropped(), ended_ns=ended_ns, is_gone=True)
 
 
 def _name(dead: DeadSpool) -> str:

@@ -216,12 +216,16 @@ class Writer:
         for load, count, losses in zip(loads, finished, lost, strict=True):
             if load.parts or losses:
                 self._meters.add_stored(load.receiver, count, losses)
+            self._note_left_out(load)
         return [(load, Stored(upto)) for load in loads]
 
     def _take_over(self, writer: StoreWriter, load: Load) -> Outcome:
         """Commits what a dead process left; last, the end of its open spans. Raises StoreError."""
         assert load.session is not None
         finished = _finished(load)
+        if not load.parts and load.ended_ns is None:
+            self._note_left_out(load)
+            return Stored()
         try:
             writer.apply(load.parts, session=load.session, resource=load.resource or None)
         except StoreError:
@@ -241,7 +245,12 @@ class Writer:
                     self._gone.popitem(last=False)
         self._upkeep.noticed(writer)
         self._meters.add_stored(load.receiver, finished, 0)
+        self._note_left_out(load)
         return Stored()
+
+    def _note_left_out(self, load: Load) -> None:
+        if load.left_out and load.session is not None:
+            self._meters.note_left_out(load.session, load.left_out)
 
     def _bury(self, loads: list[Load], error: Exception) -> None:
         for load in loads:

@@ -281,6 +281,7 @@ class ZmqReceiver:
             session=batch.session,
             seq=batch.seq,
             dropped=batch.dropped,
+            left_out=batch.left_out,
             resource=session.resource,
             receiver=self._name,
         )

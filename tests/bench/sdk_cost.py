@@ -124,7 +124,14 @@ CONTENDERS: dict[str, Callable[[], Span]] = {
     "floor": make_floor,
     "traceview": make_ours,
     "traceview disabled": make_ours,
+    "traceview left out": make_ours,
     "opentelemetry-sdk": make_opentelemetry,
+}
+
+
+SETTINGS: dict[str, dict[str, str]] = {
+    "traceview disabled": {"TRACEVIEW_DISABLED": "1"},
+    "traceview left out": {"TRACEVIEW_HEAD_RATIO": "0"},
 }
 
 
@@ -279,8 +286,9 @@ def compare(way: str, contenders: Iterable[str], rounds: int) -> dict[str, Any]:
             environment = {**os.environ, "TRACEVIEW_ENDPOINT": endpoint, "BENCH_OTLP": otlp}
             for _ in range(rounds):
                 for name, runs in found.items():
-                    off = {"TRACEVIEW_DISABLED": "1"} if name == "traceview disabled" else {}
-                    process = run_self({**environment, **off}, "--contender", name, "--way", way)
+                    # A spool folder for each: what one leaves is not the next one's to ship.
+                    own = {"TRACEVIEW_SPOOL": tempfile.mkdtemp(dir=folder), **SETTINGS.get(name, {})}
+                    process = run_self({**environment, **own}, "--contender", name, "--way", way)
                     answer, _ = process.communicate()
                     runs.append(json.loads(answer))
         finally:

@@ -41,7 +41,8 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `redacted` counts the secrets that were taken out of spans; `absent` names ways in that are not installed;
     `sampled_out` counts what sampling rules have left out of the store since there is one, `sampling` says whether any
-    are in force; `search` is None where text is not indexed.
+    are in force; `left_out` counts the runs that programs did not record, by their own sampling, since the start;
+    `search` is None where text is not indexed.
     """
 
     pid: int
@@ -57,6 +58,7 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
     receivers: tuple[Receiver, ...]
     problem: str | None = None
     redacted: int = 0
+    left_out: int = 0
     absent: tuple[str, ...] = ()
     sampling: bool = False
     sampled_out: tuple[SampledOut, ...] = ()

@@ -67,6 +67,14 @@ class DeadSpool:
         """How many spans the program knew to be lost."""
         return max((segment.dropped for segment in map(_read_header, self._segments())), default=0)
 
+    def is_mere_note(self) -> bool:
+        """Whether nothing was ever recorded: the session is unknown to every daemon."""
+        return not any(segment.written or segment.dropped for segment in map(_read_header, self._segments()))
+
+    def left_out(self) -> int:
+        """How many traces the program's own sampling left out, as far as it noted."""
+        return max((segment.left_out for segment in map(_read_header, self._segments())), default=0)
+
     def damage(self) -> Iterator[tuple[str, bytes]]:
         """What is wrong with its segments: in words, and how the segment begins."""
         for path in self._segments():
@@ -224,17 +232,27 @@ class _Segment:
     dropped: int = 0
     problem: str = ""
     records: int = 0
+    left_out: int = 0
+    written: bool = True
 
 
 def _read_header(path: Path) -> _Segment:
     try:
         with path.open("rb") as file:
-            magic, version, size, tail, acked, dropped, _ = HEADER.unpack(file.read(HEADER.size))
+            magic, version, size, tail, acked, dropped, base, left_out = HEADER.unpack(file.read(HEADER.size))
             there = os.fstat(file.fileno()).st_size
     except struct.error:
         return _Segment(problem="has no whole header")
-    if magic != MAGIC or version != VERSION or size < HEADER.size or acked > tail or dropped > MAX_DROPPED:
+    if (
+        magic != MAGIC
+        or version != VERSION
+        or size < HEADER.size
+        or acked > tail
+        or max(dropped, left_out) > MAX_DROPPED
+    ):
         return _Segment(problem="has a damaged header: its records are lost")
     if size + tail > there:
-        return _Segment(min(size + acked, there), there, dropped, "is cut short: its last records are lost", size)
-    return _Segment(size + acked, size + tail, dropped, records=size)
+        return _Segment(
+            min(size + acked, there), there, dropped, "is cut short: its last records are lost", size, left_out
+        )
+    return _Segment(size + acked, size + tail, dropped, "", size, left_out, tail + base > 0)

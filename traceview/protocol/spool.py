@@ -34,9 +34,9 @@ SPOOL_BYTES: Final = 256 * 1024 * 1024
 # Most programs never fill more than this between two acknowledgements.
 _FIRST_SEGMENT_BYTES: Final = 1024 * 1024
 
-# magic, version, header size; tail, acked, dropped, base. Native order: a spool never leaves its
+# magic, version, header size; tail, acked, dropped, base, left out. Native order: a spool never leaves its
 # machine, and a native 8-byte store is one instruction.
-HEADER: Final = struct.Struct("=4sHHQQQQ")
+HEADER: Final = struct.Struct("=4sHHQQQQQ")
 _HEADER_BYTES: Final = 64
 MAGIC: Final = b"TVSP"
 VERSION: Final = 1
@@ -44,6 +44,7 @@ WORD: Final = struct.Struct("@Q")
 _TAIL: Final = 8
 ACKED: Final = 16
 _DROPPED: Final = 24
+_LEFT_OUT: Final = 40
 _LENGTH: Final = struct.Struct(">I")
 _SPARE: Final = "spare"
 
@@ -80,14 +81,14 @@ class _Segment:
             raise
         finally:
             os.close(file)
-        self.begin(0, 0)
+        self.begin(0, 0, 0)
 
-    def begin(self, base: int, dropped: int) -> None:
+    def begin(self, base: int, dropped: int, left_out: int) -> None:
         """Empties it, to go on at this position of the spool."""
         self.base = base
         self.tail = 0
         self.acked = 0
-        self.map[: HEADER.size] = HEADER.pack(MAGIC, VERSION, _HEADER_BYTES, 0, 0, dropped, base)
+        self.map[: HEADER.size] = HEADER.pack(MAGIC, VERSION, _HEADER_BYTES, 0, 0, dropped, base, left_out)
 
     def touch(self) -> None:
         """Has the kernel provide all pages now, or the first record on each would wait for it, 1 µs and more.
@@ -148,7 +149,7 @@ class Spool:
         self._size = 0
         self._cut_at = 0
         self._freed = 0
-        self._dropped = 0
+        self._dropped = self._left_out = 0
         self._segments: deque[_Segment] = deque()
         self._spare: _Segment | None = None
         try:
@@ -182,6 +183,12 @@ class Spool:
         with self._mutex:
             self._dropped += spans
             WORD.pack_into(self._last.map, _DROPPED, self._dropped)
+
+    def note_left_out(self, traces: int) -> None:
+        """Notes how many traces head sampling has left out so far, where the daemon finds it as well."""
+        with self._mutex:
+            self._left_out = traces
+            WORD.pack_into(self._last.map, _LEFT_OUT, traces)
 
     def append(self, record: bytes) -> bool:
         """Copies a record in; False if there is no room for it. Any thread, below 1 µs; safe once it has returned."""
@@ -225,7 +232,7 @@ class Spool:
         """Goes on in the next segment. Raises OSError where none can be had."""
         path = self.folder / f"{self._number + 1:08}.seg"
         segment = self._take_spare(path, capacity) or self._make(path, capacity)
-        segment.begin(self.written if self._segments else 0, self._dropped)
+        segment.begin(self.written if self._segments else 0, self._dropped, self._left_out)
         self._number += 1
         self._segments.append(segment)
         self._last = segment
@@ -306,7 +313,7 @@ class Spool:
             except OSError:
                 pass
             else:
-                segment.begin(0, 0)
+                segment.begin(0, 0, 0)
                 self._spare = segment
                 return
         self._drop(segment)

@@ -47,12 +47,16 @@ class Hello(msgspec.Struct, frozen=True, tag="hello", omit_defaults=True):
 
 
 class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
-    """The body frame holds `count` records. `dropped` counts spans lost in the program since the last batch."""
+    """The body frame holds `count` records. `dropped` counts spans lost in the program since the last batch.
+
+    `left_out` counts the traces that the program's own sampling has left out since its start.
+    """
 
     session: bytes
     seq: Annotated[int, msgspec.Meta(le=_MAX_SEQ)]
     count: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)]
     dropped: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)] = 0
+    left_out: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)] = 0
 
 
 class Left(msgspec.Struct, frozen=True, tag="left", omit_defaults=True):
@@ -60,7 +64,8 @@ class Left(msgspec.Struct, frozen=True, tag="left", omit_defaults=True):
 
     `session` is that of the dead one, whose own batches have other numbers: `seq` counts the messages about it on this
     connection, from 1. Records that were committed before are known by their content. `resource` describes the process.
-    With `ended_ns` it is the last: when the process died (ns since 1970), and `dropped` how many spans it lost in all.
+    With `ended_ns` it is the last: when the process died (ns since 1970), `dropped` how many spans it lost in all, and
+    `left_out` how many traces its sampling left out.
     """
 
     session: bytes
@@ -69,6 +74,7 @@ class Left(msgspec.Struct, frozen=True, tag="left", omit_defaults=True):
     dropped: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)] = 0
     resource: dict[str, Any] = {}
     ended_ns: Annotated[int, msgspec.Meta(ge=0, le=_MAX_NS)] | None = None
+    left_out: Annotated[int, msgspec.Meta(ge=0, le=MAX_DROPPED)] = 0
 
 
 class Ack(msgspec.Struct, frozen=True, tag="ack", omit_defaults=True):

@@ -68,6 +68,10 @@ class Outbox(Protocol):
         """A chunk taken before is done with: the daemon has it, or refused it."""
         ...
 
+    def note_left_out(self, traces: int) -> None:
+        """Keeps with the records how many traces head sampling has left out so far."""
+        ...
+
     def introduce(self, hello: bytes) -> None:
         """Keeps the session's Hello with the records, for whoever takes them over."""
         ...
@@ -143,6 +147,9 @@ class MemoryOutbox:
     def free(self, chunk: Chunk) -> None:
         """A chunk is done with; the sender's only."""
         self._freed += chunk.size
+
+    def note_left_out(self, traces: int) -> None:
+        """Nobody takes memory over."""
 
     def introduce(self, hello: bytes) -> None:
         """Nobody takes memory over."""

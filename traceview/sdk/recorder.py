@@ -9,9 +9,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
-from traceview.sdk.guard import report, say_once
+from traceview.sdk.guard import guarded, report, say_once
 from traceview.sdk.handoff import Handoff
 from traceview.sdk.outbox import Outbox
+from traceview.sdk.sampling import count_anew, count_left_out
 
 if TYPE_CHECKING:
     from traceview.sdk.leftovers import Leftovers
@@ -49,6 +50,7 @@ class Recorder:
         self._imported = threading.Event()
         self._closed = False
         self._leftovers: Leftovers | None = None
+        self._told_left_out = 0
 
     def append(self, record: bytes) -> bool:
         """Keeps the record until the daemon has stored it; False if the outbox is full."""
@@ -96,7 +98,24 @@ class Recorder:
             # Some of it for closing the connection.
             self._handoff.stop(min(patience, 0.75 * left) if outlives else patience, left)
             self._thread.join(left if outlives else left + _EXIT_SECONDS)
+        guarded(self.tell_left_out)()
         self.abandon()
+
+    def tell_left_out(self) -> None:
+        """Leaves a note of the traces that were left out, for the daemon, which else hears of them with other records.
+
+        A program of which nothing was recorded leaves one only where this home's daemon runs, which takes it away.
+        """
+        left_out = count_left_out()
+        if left_out == self._told_left_out:
+            return
+        self._told_left_out = left_out
+        if self._handoff is not None:
+            self._handoff.outbox.note_left_out(left_out)
+            return
+        from traceview.sdk.spool_outbox import leave_note
+
+        leave_note(self._session, left_out)
 
     def abandon(self) -> None:
         """Lets go of the outbox: at the end of the process, or in a fork of it. Safe twice."""
@@ -223,6 +242,7 @@ def _renew_after_fork() -> None:
     old = renew()
     old.abandon()
     old.forget_leftovers()
+    count_anew()
     _inherited.append(old)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from traceview.protocol.sampling import keeps
+from traceview.protocol.wire import MAX_DROPPED
 
 
 class HeadSampling:
@@ -40,6 +41,7 @@ class HeadSampling:
 
 
 _head: HeadSampling | None = None
+_count = 0
 
 
 def sample_by(head: HeadSampling | None) -> None:
@@ -49,5 +51,20 @@ def sample_by(head: HeadSampling | None) -> None:
 
 
 def leaves_out(trace_id: bytes) -> bool:
-    """Whether a trace that begins now is left out."""
-    return _head is not None and not _head.keeps(trace_id)
+    """Whether a trace that begins now is left out; counted, if so."""
+    global _count
+    if _head is None or _head.keeps(trace_id):
+        return False
+    _count += 1
+    return True
+
+
+def count_left_out() -> int:
+    """How many traces that began in this process were left out so far."""
+    return min(_count, MAX_DROPPED)
+
+
+def count_anew() -> None:
+    """In a fork: what its parent left out is the parent's to tell."""
+    global _count
+    _count = 0

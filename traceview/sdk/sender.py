@@ -18,6 +18,7 @@ from traceview.sdk.handoff import Handoff
 from traceview.sdk.leftovers import Leftovers
 from traceview.sdk.link import Link, Standing
 from traceview.sdk.outbox import Chunk
+from traceview.sdk.sampling import count_left_out
 from traceview.sdk.window import Window
 
 MAX_BATCH_RECORDS: Final = 512
@@ -209,7 +210,7 @@ class Sender:
             self._dropped += self._outbox.take_dropped()
             if chunk is None and not self._dropped:
                 return
-            self._window.add(chunk, self._dropped)
+            self._window.add(chunk, self._dropped, count_left_out())
             self._dropped = 0
             self._busy_at = now
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from traceview.protocol.dead_spool import DeadCut, DeadSpool
 from traceview.protocol.wire import (
-    MAX_DROPPED,
     Ack,
     Busy,
     Downstream,
@@ -105,8 +104,9 @@ class Shipment:
         session, self._cut = self._dead.session, next(self._cuts, None)
         if self._cut is None:
             self._is_last = True
-            lost = min(self._dead.dropped(), MAX_DROPPED)
-            self._message = (encode_header(Left(session, self._seq, 0, lost, resource, self._ended_ns)),)
+            lost, left_out = self._dead.dropped(), self._dead.left_out()
+            end = Left(session, self._seq, 0, lost, resource, self._ended_ns, left_out)
+            self._message = (encode_header(end),)
         else:
             header = encode_header(Left(session, self._seq, self._cut.count, resource=resource))
             self._message = (header, self._cut.body)

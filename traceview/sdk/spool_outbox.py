@@ -13,6 +13,7 @@ from traceview.protocol.spool import SPOOL_BYTES, Spool
 from traceview.sdk import guard
 from traceview.sdk.outbox import Chunk, MemoryOutbox, Outbox
 
+_NOTE_BYTES: Final = 4096
 _LIMIT_VARIABLE: Final = "TRACEVIEW_SPOOL_MB"
 
 
@@ -28,6 +29,15 @@ def open_outbox(session: bytes) -> Outbox:
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError where there is none
         guard.say_once("spool", "spans wait in memory and die with the program, since no spool can be made: %s", error)
         return MemoryOutbox()
+
+
+def leave_note(session: bytes, left_out: int) -> None:
+    """A spool without records, for a daemon that runs here: how many traces a program left out that recorded none."""
+    places = find_places()
+    if places.agent_file.exists() and places.endpoint == places.own_endpoint:
+        spool = Spool(places.spool / session.hex(), segment=_NOTE_BYTES, endpoint=places.endpoint)
+        spool.note_left_out(left_out)
+        spool.close()
 
 
 def _make_spool(folder: Path, endpoint: str) -> Spool:
@@ -105,6 +115,10 @@ class SpoolOutbox:
             upto = self._under_way.popleft()[1]
         if isinstance(upto, int):
             self._spool.free(upto)
+
+    def note_left_out(self, traces: int) -> None:
+        """Keeps in the spool how many traces were left out."""
+        self._spool.note_left_out(traces)
 
     def introduce(self, hello: bytes) -> None:
         """Keeps the session's Hello in the spool."""

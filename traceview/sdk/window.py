@@ -46,11 +46,11 @@ class Window:
         """Whether a batch was sent that is not acknowledged."""
         return self._unsent > 0
 
-    def add(self, chunk: Chunk | None, dropped: int) -> None:
+    def add(self, chunk: Chunk | None, dropped: int, left_out: int = 0) -> None:
         """Makes the next batch, to be sent; an empty one if only the number of dropped spans is to be told."""
         self._last_seq += 1
         chunk = chunk or _EMPTY
-        header = encode_header(Batch(self._session, self._last_seq, chunk.records, dropped))
+        header = encode_header(Batch(self._session, self._last_seq, chunk.records, dropped, left_out))
         self._parcels.append(Parcel(self._last_seq, header, chunk))
         self._bytes += chunk.size
 

@@ -329,6 +329,16 @@ def test_the_status_line_says_what_sampling_left_out_and_why(qtbot: QtBot) -> No
     assert line.toolTip() == ""
 
 
+def test_the_status_line_says_what_programs_did_not_record(qtbot: QtBot) -> None:
+    line = StatusLine()
+    qtbot.addWidget(line)
+    line.set_status(msgspec.structs.replace(UP, left_out=1_234), "")
+    assert line.texts()[3] == "1,234 runs not recorded"
+    assert "tv.configure(head_ratio=…)" in line.toolTip()
+    line.set_status(msgspec.structs.replace(UP, left_out=1), "")
+    assert line.texts()[3] == "1 run not recorded"
+
+
 def test_a_daemon_that_is_down_can_be_started_from_the_line(qtbot: QtBot) -> None:
     line = StatusLine()
     qtbot.addWidget(line)

@@ -144,7 +144,7 @@ def _seeds() -> dict[str, list[bytes]]:
     part = SpanPart(b"t" * 16, b"s" * 8, b"p" * 8, "name", "llm", 1, 9, Status.OK, "no", {"api_key": "x"}, {"a": [1.5]})
     part = SpanPart(*(getattr(part, name) for name in part.__struct_fields__[:12]), trace=TraceInfo("run", tags=("a",)))
     body = wire.join_records([wire._encoder.encode(part)] * 2)
-    header = HEADER.pack(MAGIC, VERSION, 64, len(body), 0, 1, 0).ljust(64, b"\0")
+    header = HEADER.pack(MAGIC, VERSION, 64, len(body), 0, 1, 0, 0).ljust(64, b"\0")
     span = {"trace_id": "5b" * 16, "span_id": "ee" * 8, "start_ns": 1, "input": {"a": [1, None]}, "status": "ok"}
     data = Path(__file__).parents[2] / "data" / "traces"
     return {

@@ -52,6 +52,8 @@ def daemon_items(status: AgentStatus | None, error: str) -> list[StatusItem]:
     items.append(StatusItem(f"Store {bytes_text(status.store_bytes)}"))
     if status.sampled_out:
         items.append(_sampled_out(status))
+    if status.left_out:
+        items.append(_left_out(status.left_out))
     if status.rejected:
         items.append(StatusItem(f"{status.rejected:,} spans rejected", "warning"))
     return items if status.dropped else [*items, _NO_GAPS]
@@ -72,6 +74,13 @@ def _sampled_out(status: AgentStatus) -> StatusItem:
     where = "[sampling] in config.toml" if status.sampling else "rules that are no longer in force"
     told = [f"{runs} left out once they had ended, by {where}:", *by_rule]
     return StatusItem(f"{runs} sampled out", tip="\n".join(told))
+
+
+def _left_out(count: int) -> StatusItem:
+    """How many runs programs did not record, as they were told to."""
+    runs = f"{count:,} run{'' if count == 1 else 's'}"
+    tip = f"{runs} not recorded since the daemon started, by programs' own sampling: tv.configure(head_ratio=…)"
+    return StatusItem(f"{runs} not recorded", tip=tip)
 
 
 def otlp_address(status: AgentStatus | None) -> str | None:
