@@ -126,7 +126,7 @@ def test_it_lists_what_waits_whose_and_what_to_do(home: Path, capsys: pytest.Cap
     assert far.endswith(" ago, 3 spans lost, for tcp://192.0.2.1:4316")
     assert any("its end  nightly" in line for line in lines)
     assert any("a program, running, for ipc://" in line for line in lines)
-    assert any(line.endswith("for this home (not noted)") for line in lines)
+    assert any(line.endswith("for this home") for line in lines)
     assert lines[-2].startswith("for tcp://192.0.2.1:4316: the next program that sends there hands it over")
     assert lines[-1].startswith("for this home's daemon:")
     assert main(["spools", "--json"]) == 0

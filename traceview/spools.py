@@ -14,7 +14,7 @@ from traceview.analysis.figures import bytes_text, duration_text
 from traceview.protocol import control
 from traceview.protocol.control import AgentError, AgentStatus
 from traceview.protocol.dead_spool import DeadSpool, find_all, find_dead
-from traceview.protocol.places import Places
+from traceview.protocol.places import Places, is_same
 from traceview.protocol.wire import Hello, WireError, decode_upstream
 from traceview.terminal import plain
 
@@ -24,7 +24,7 @@ _KEYS: Final = "TRACEVIEW_SERVER_KEY, TRACEVIEW_CLIENT_KEY"
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """A spool with something in it: its program, where that sends to (None: not noted), and whether it runs.
+    """A spool with something in it: its program, where that sends to (None: this home's daemon), and whether it runs.
 
     `near`: the daemon of this home takes it over. `bytes` were recorded and are not acknowledged, `dropped` spans lost;
     `last_ns` is the last sign of life, ns since 1970. One that has ended waits also without bytes where its daemon does
@@ -56,10 +56,11 @@ class Outcome(msgspec.Struct, kw_only=True):
 def find(places: Places, status: AgentStatus | None) -> list[Waiting]:
     """What waits, the oldest first; `status` is the daemon's of this home. Raises OSError where one can't be read."""
     found = []
-    near = {"", places.own_endpoint, *(receiver.address for receiver in (status.receivers if status else ()))}
+    near = {places.own_endpoint, *(receiver.address for receiver in (status.receivers if status else ()))}
     for spool, running in find_all(places.spool):
         try:
-            waiting = _look_at(spool, running, near=spool.endpoint in near)
+            is_near = not spool.endpoint or any(is_same(spool.endpoint, endpoint) for endpoint in near)
+            waiting = _look_at(spool, running, near=is_near)
         except FileNotFoundError:  # acknowledged, or taken over, just now
             continue
         if waiting.bytes or not (running or waiting.near):
@@ -100,7 +101,7 @@ def _line(waiting: Waiting, now_ns: int) -> str:
     size = bytes_text(waiting.bytes) if waiting.bytes else "its end"
     when = "running" if waiting.running else f"ended {duration_text(max(0, now_ns - waiting.last_ns))} ago"
     lost = f", {waiting.dropped} spans lost" if waiting.dropped else ""
-    return plain(f"{size:>9}  {_who(waiting)}, {when}{lost}, for {waiting.endpoint or 'this home (not noted)'}")
+    return plain(f"{size:>9}  {_who(waiting)}, {when}{lost}, for {waiting.endpoint or 'this home'}")
 
 
 def _who(waiting: Waiting) -> str:
@@ -174,7 +175,7 @@ def _ship_all(places: Places, due: dict[str, Waiting], outcome: Outcome, *, quie
     from traceview.sdk.shipment import NotShipped, Shipment
 
     with zmq.Context() as context:
-        for dead in find_dead(places.spool, lambda endpoint: endpoint == places.endpoint):
+        for dead in find_dead(places.spool, lambda endpoint: is_same(endpoint, places.endpoint)):
             waiting = due.get(str(dead.folder)) or _look_at(dead, running=False, near=False)
             link = None
             try:

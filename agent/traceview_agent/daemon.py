@@ -14,7 +14,7 @@ import msgspec
 
 from traceview.conventions import facts
 from traceview.protocol.control import AgentFile, AgentStatus, Receiver
-from traceview.protocol.places import Places
+from traceview.protocol.places import Places, is_same
 from traceview.protocol.version import VERSION
 from traceview.store import StoreError
 from traceview_agent.control_server import ControlServer
@@ -172,9 +172,9 @@ class Daemon:
         )
 
     def _is_ours(self, endpoint: str) -> bool:
-        """Whether what was meant for this endpoint is for this daemon; older programs did not note theirs."""
-        own = ("", self._places.own_endpoint, self._places.endpoint)
-        return endpoint in own or any(endpoint == way.receiver.address for way in self._ways)
+        """Whether what was meant for this endpoint is for this daemon; what notes none is for whoever finds it."""
+        own = (self._places.own_endpoint, self._places.endpoint, *(way.receiver.address for way in self._ways))
+        return not endpoint or any(is_same(endpoint, each) for each in own)
 
     def _problem(self) -> str | None:
         return self._writer.problem

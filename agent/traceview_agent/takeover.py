@@ -30,7 +30,7 @@ _CHUNK_PARTS: Final = 1_000
 class Takeover:
     """Looks for spools under `root` whose process is gone, every second, on a thread; `stop` is safe twice.
 
-    It takes those whose endpoint `is_ours`; one that an older program left does not name any, and is ours.
+    It takes those whose endpoint `is_ours`.
 
     `open_sessions` are those that had open spans when the daemon started: where a program left no spool (its machine
     was switched off, and the spool lay in memory), its spans end too, at their last sign of life.

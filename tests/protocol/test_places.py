@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from traceview.protocol.places import Places, find_places
+from traceview.protocol.places import Places, find_places, is_same
 
 _SUN_PATH = 104  # the smallest of the systems we run on (macOS, BSDs), the closing NUL included
 
@@ -172,3 +172,21 @@ def test_where_users_have_no_numbers_their_name_is_used(monkeypatch: pytest.Monk
     places = find_places({"TRACEVIEW_HOME": "/" + "a" * 200})
     assert places.control.parent.name.startswith("traceview-ada-")
     find_places({"TRACEVIEW_HOME": str(tmp_path / "new")}).prepare()
+
+
+def test_a_spool_notes_its_endpoint_unless_it_lies_in_the_home_that_it_is_for(tmp_path: Path) -> None:
+    home = {"TRACEVIEW_HOME": str(tmp_path)}
+    assert find_places(home).spool_note == ""
+    assert find_places({**home, "TRACEVIEW_ENDPOINT": "tcp://there:1"}).spool_note == "tcp://there:1"
+    shared = find_places({**home, "TRACEVIEW_SPOOL": str(tmp_path / "shared")})
+    assert shared.spool_note == shared.own_endpoint
+
+
+def test_endpoints_are_the_same_however_their_path_is_spelled(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert is_same(f"ipc://{tmp_path}/real/agent.sock", f"ipc://{tmp_path}/link/agent.sock")
+    assert not is_same(f"ipc://{tmp_path}/real/agent.sock", f"ipc://{tmp_path}/other/agent.sock")
+    assert is_same("tcp://there:1", "tcp://there:1")
+    assert not is_same("tcp://there:1", "tcp://there:2")
+    assert not is_same("tcp://there:1", f"ipc://{tmp_path}/agent.sock")

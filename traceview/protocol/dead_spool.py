@@ -53,7 +53,7 @@ class DeadSpool:
 
     @property
     def endpoint(self) -> str:
-        """Where its program sent to; empty where an older traceview did not note it."""
+        """Where its program sent to; empty: to the daemon that finds it."""
         return _endpoint(self.folder)
 
     def hello(self) -> bytes:

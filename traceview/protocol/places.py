@@ -35,6 +35,12 @@ class Places:
     settings: Path
     config: Path
 
+    @property
+    def spool_note(self) -> str:
+        """The endpoint that a spool notes; none in this home for its own daemon, which may spell the home otherwise."""
+        own = self.endpoint == self.own_endpoint and self.spool == self.runtime / "spool"
+        return "" if own else self.endpoint
+
     def prepare(self) -> None:
         """Makes the home and runtime folders, readable by this user only; raises OSError where that is impossible."""
         for folder in {self.home: None, self.runtime: None, self.control.parent: None}:
@@ -105,6 +111,14 @@ def _short(socket: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(socket.parent)).hexdigest()[:16]
     user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     return Path(tempfile.gettempdir()) / f"traceview-{user}-{digest}" / socket.name
+
+
+def is_same(endpoint: str, other: str) -> bool:
+    """Whether two endpoints are the same, however the path to a socket is spelled."""
+    if endpoint == other:
+        return True
+    paths = [text.removeprefix("ipc://") for text in (endpoint, other) if text.startswith("ipc://")]
+    return len(paths) == 2 and os.path.realpath(paths[0]) == os.path.realpath(paths[1])
 
 
 def is_far(endpoint: str) -> bool:

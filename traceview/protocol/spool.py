@@ -3,7 +3,7 @@
 One folder per process start, named by its session id:
 
     lock          held (flock) while the process lives: one that can be had belongs to a dead process
-    endpoint      where the program sends to: only that daemon is to have what is left here
+    endpoint      where the program sends to, if that is not this home's daemon: no other is to have what is left
     hello         the session's Hello message, as it travels
     00000001.seg  segments, written in order, each freed once all of it is acknowledged
     spare         the next segment, ready: one that was freed, or one that the sender made. It holds nothing

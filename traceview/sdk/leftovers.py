@@ -12,6 +12,7 @@ from typing import Final
 import zmq
 
 from traceview.protocol.dead_spool import DeadSpool, find_dead
+from traceview.protocol.places import is_same
 from traceview.sdk import guard
 from traceview.sdk.link import Link
 from traceview.sdk.shipment import NotShipped, Shipment
@@ -72,7 +73,7 @@ class Leftovers:
                 return False
             self._look_at = now + _LOOK_SECONDS
             self.waiting = False
-            self._found = find_dead(self._root, lambda endpoint: endpoint == self._endpoint)
+            self._found = find_dead(self._root, lambda endpoint: is_same(endpoint, self._endpoint))
             dead = next(self._found, None)
         if dead is None:
             return False

@@ -23,7 +23,7 @@ def open_outbox(session: bytes) -> Outbox:
         places = find_places()
         for folder in (places.runtime, places.spool):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        spool = _make_spool(places.spool / session.hex(), places.endpoint)
+        spool = _make_spool(places.spool / session.hex(), places.spool_note)
         # A daemon on another machine takes over no spools of this one.
         return SpoolOutbox(spool, outlives=not is_far(places.endpoint))
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError where there is none
@@ -35,7 +35,7 @@ def leave_note(session: bytes, left_out: int) -> None:
     """A spool without records, for a daemon that runs here: how many traces a program left out that recorded none."""
     places = find_places()
     if places.agent_file.exists() and places.endpoint == places.own_endpoint:
-        spool = Spool(places.spool / session.hex(), segment=_NOTE_BYTES, endpoint=places.endpoint)
+        spool = Spool(places.spool / session.hex(), segment=_NOTE_BYTES, endpoint=places.spool_note)
         spool.note_left_out(left_out)
         spool.close()
 
