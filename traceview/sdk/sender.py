@@ -33,6 +33,7 @@ _RARE_FLUSH_SECONDS: Final = 0.04
 _BUSY: Final = 0.5
 _LULL_SECONDS: Final = 0.05  # after so long without a record the thread sleeps on its bell
 _DOZE_SECONDS: Final = 5.0  # how often it looks after its connection while asleep
+_RELINK_SECONDS: Final = 2.0  # how long it leaves a daemon alone for which it has nothing of its own
 _FIRST_RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -133,12 +134,16 @@ class Sender:
 
     def _rest(self, now: float) -> None:
         """Without a connection: sleeps until there is something to send and the time to try has come."""
-        if not self._has_work() and not (self.leftovers is not None and self.leftovers.waiting):
-            self._sleep(_DOZE_SECONDS)
+        if not self._has_work() and not self._is_wanted(now):
+            self._sleep(_DOZE_SECONDS if self.leftovers is None or not self.leftovers.waiting else _RELINK_SECONDS)
         elif now < self._retry_at and self._handoff.deadline is None:
             self._handoff.sleep(self._retry_at - now, until_appended=False)
         else:
             self._link = Link(self._context, self._endpoint)
+
+    def _is_wanted(self, now: float) -> bool:
+        """Whether a connection is worth trying only for what others left."""
+        return self.leftovers is not None and self.leftovers.waiting and now >= self._retry_at + _RELINK_SECONDS
 
     def _sleep(self, seconds: float) -> None:
         self._handoff.sleep(seconds, until_appended=True)

@@ -52,7 +52,8 @@ def configure(
 
     - `head_ratio`: the share of traces that is recorded, 0 to 1, decided by trace id when a trace begins (head
       sampling). Programs with the same ratio, and OpenTelemetry's consistent samplers, decide alike. A trace that is
-      left out costs nothing more, and what it calls in other processes is left out too. To keep errors and slow traces
+      left out costs nothing more, and what it calls in other processes is left out too; the daemon is told how many
+      were. To keep errors and slow traces
       whatever the ratio, sample at the daemon instead (`[sampling]` in config.toml).
     - `head_per_second`: at most so many traces per second begin to be recorded, unused ones saved for a second.
     - `record_inputs`, `record_outputs`: whether spans keep what they are given and what they give back.

@@ -35,6 +35,7 @@ def leave_note(session: bytes, left_out: int) -> None:
     """A spool without records, for a daemon that runs here: how many traces a program left out that recorded none."""
     places = find_places()
     if places.agent_file.exists() and places.endpoint == places.own_endpoint:
+        places.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         spool = Spool(places.spool / session.hex(), segment=_NOTE_BYTES, endpoint=places.spool_note)
         spool.note_left_out(left_out)
         spool.close()

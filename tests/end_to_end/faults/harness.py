@@ -80,6 +80,22 @@ def kill_takeover(rig: Rig, rounds: int) -> None:
         rig.kill_daemon()
 
 
+def kill_shipping(rig: Rig, rounds: int) -> None:
+    """SIGKILL of programs that send to another machine and ship what those before them left; the daemon falls too."""
+    rig.put_programs_elsewhere()
+    for number in range(rounds):
+        # Now and then the daemon is away, so that there is something to ship; two programs then do.
+        if number % 3 == 0:
+            rig.kill_daemon()
+        else:
+            rig.start_daemon(wait=rig.random.random() < 0.8)
+        programs = [rig.start_program() for _ in range(1 + number % 2)]
+        for program in programs:
+            until(program.has_noted, "the program records")
+            rig.let_it_run(_LONGEST_RUN)
+            program.kill()
+
+
 def restart_daemon(rig: Rig, rounds: int) -> None:
     """The daemon is stopped and started again under load."""
     programs = [rig.start_program(), rig.start_program()]
@@ -172,6 +188,7 @@ SCENARIOS = {
     "kill-daemon": Scenario(kill_daemon, 3, 200),
     "kill-both": Scenario(kill_both, 3, 200),
     "kill-takeover": Scenario(kill_takeover, 2, 200),
+    "kill-shipping": Scenario(kill_shipping, 5, 200),
     "kill-migration": Scenario(kill_migration, 3, 200, at_once=200),
     "restart-daemon": Scenario(restart_daemon, 2, 100),
     "many-programs": Scenario(many_programs, 20, 200, at_once=200),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,7 @@ class Rig:
         self._programs: list[Program] = []
         self.daemon: subprocess.Popen[bytes] | None = None
         self.places = find_places(self.environment)
+        self._far: dict[str, str] = {}
         # What a scenario needs for as long as there is anything to compare.
         self.borrowed = contextlib.ExitStack()
 
@@ -73,6 +75,14 @@ class Rig:
         """Keeps the store elsewhere; before anything is started."""
         self.environment["TRACEVIEW_STORE"] = str(path)
         self.places = find_places(self.environment)
+
+    def put_programs_elsewhere(self) -> None:
+        """Has programs run as on another machine: in a home of their own, whose spools the daemon doesn't see."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.environment["TRACEVIEW_ENDPOINT"] = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        self.places = find_places(self.environment)
+        self._far = {"TRACEVIEW_HOME": str(self.home / "far")}
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +167,11 @@ class Rig:
         command = [sys.executable, str(_PROGRAM), name, str(notes), f"{self.seed}/{name}", str(most)]
         with (self.home / "programs.log").open("ab") as log:
             process = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
+                command,
+                env=self.environment | self._far,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
             )
         self._programs.append(Program(name, notes, process))
         return self._programs[-1]
@@ -171,7 +185,7 @@ class Rig:
     def waiting(self) -> bool:
         """Whether any spool holds records."""
         try:
-            return any(self.places.spool.glob("*/*.seg"))
+            return any(find_places(self.environment | self._far).spool.glob("*/*.seg"))
         except FileNotFoundError:  # one was removed while it was listed
             return True
 
@@ -180,9 +194,18 @@ class Rig:
         for program in self._programs:
             until(lambda program=program: program.process.poll() is not None, f"{program.name} ended")  # type: ignore[misc]
         self.start_daemon()
+        if self._far:
+            self._ship()
         until(self._is_all_stored, "every spool is taken over and the queue is empty")
         self.stop_daemon()
         return compare(self.places.store, {program.name: program.notes for program in self._programs})
+
+    def _ship(self) -> None:
+        """What no further program will ship; raises Fault where that is not all."""
+        command = [sys.executable, "-P", "-m", "traceview", "spools", "--ship"]
+        done = subprocess.run(command, env=self.environment | self._far, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise Fault(f"not all was shipped: {done.stdout}{done.stderr}")
 
     def _is_all_stored(self) -> bool:
         if self.waiting():

@@ -21,6 +21,7 @@ SCENARIOS = [
     "kill-daemon",
     "kill-both",
     "kill-takeover",
+    "kill-shipping",
     "kill-migration",
     "restart-daemon",
     "many-programs",
