@@ -68,7 +68,7 @@ def find(places: Places, status: AgentStatus | None) -> list[Waiting]:
     return sorted(found, key=lambda waiting: waiting.last_ns)
 
 
-def remedy(endpoint: str, places: Places) -> str:
+def how_to_ship(endpoint: str, places: Places) -> str:
     """How what waits for a daemon elsewhere gets there."""
     how = "`traceview spools --ship`"
     if endpoint != places.endpoint:
@@ -111,7 +111,7 @@ def _who(waiting: Waiting) -> str:
 def _advice(found: Iterable[Waiting], places: Places) -> list[str]:
     ended = [waiting for waiting in found if not waiting.running]
     far = sorted({waiting.endpoint or "" for waiting in ended if not waiting.near})
-    advice = [f"for {endpoint}: {remedy(endpoint, places)}" for endpoint in far]
+    advice = [f"for {endpoint}: {how_to_ship(endpoint, places)}" for endpoint in far]
     if any(waiting.near for waiting in ended):
         advice.append("for this home's daemon: it takes it over as soon as it runs (`traceview-agent start`)")
     return advice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +37,15 @@ def make(root: Path) -> Iterator[Callable[..., Leftovers]]:
     for leftovers in made:
         leftovers.stop()
     context.term()
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Where somebody listens who never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def leave(root: Path, name: str = "ab" * 16, endpoint: str = NOWHERE) -> None:
@@ -90,9 +100,9 @@ def test_one_that_is_in_use_or_no_spool_of_ours_is_passed_over(root: Path, make:
     living.close()
 
 
-def test_to_stop_lets_go_at_once(root: Path, make: Callable[..., Leftovers]) -> None:
-    leave(root)
-    leftovers = make()
+def test_to_stop_lets_go_at_once(root: Path, make: Callable[..., Leftovers], silent: str) -> None:
+    leave(root, endpoint=silent)
+    leftovers = make(silent)
     leftovers.turn()
     assert leftovers.waiting
     assert not is_free(root)
@@ -102,9 +112,9 @@ def test_to_stop_lets_go_at_once(root: Path, make: Callable[..., Leftovers]) -> 
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-def test_a_fork_holds_nothing_that_its_parent_ships(root: Path, make: Callable[..., Leftovers]) -> None:
-    leave(root)
-    leftovers = make()
+def test_a_fork_holds_nothing_that_its_parent_ships(root: Path, make: Callable[..., Leftovers], silent: str) -> None:
+    leave(root, endpoint=silent)
+    leftovers = make(silent)
     leftovers.turn()
     ends, talks = os.pipe(), os.pipe()
     child = os.fork()

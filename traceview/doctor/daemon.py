@@ -14,7 +14,7 @@ from traceview.protocol.control import AgentError, AgentStatus, SearchIndex
 from traceview.protocol.places import OTLP_HTTP_PORT, Places
 from traceview.protocol.ports import port_owner
 from traceview.protocol.version import VERSION
-from traceview.spools import Waiting, find, remedy
+from traceview.spools import Waiting, find, how_to_ship
 
 
 def settings(places: Places) -> tuple[dict[str, Any], Check]:
@@ -64,7 +64,7 @@ def spools(places: Places, status: AgentStatus | None) -> Iterator[Check]:
         yield attention("spools", _left(near, places), "traceview-agent start: the daemon takes it over")
     for endpoint in sorted({waiting.endpoint or "" for waiting in ended if not waiting.near}):
         said = _left([waiting for waiting in ended if waiting.endpoint == endpoint], places)
-        yield attention("far spools", f"{said}, for {endpoint}", remedy(endpoint, places))
+        yield attention("far spools", f"{said}, for {endpoint}", how_to_ship(endpoint, places))
 
 
 def _left(ended: list[Waiting], places: Places) -> str:
