@@ -18,7 +18,9 @@ _READING_S: Final = 10.0
 # Below the first the store takes no more spans (StoreWriter's floor); below the second that is near.
 _FLOOR_BYTES: Final = 64 * 1024 * 1024
 _NEAR_BYTES: Final = 1024 * 1024 * 1024
-_QT_LIBRARIES: Final = "libgl1 libegl1 libxkbcommon0 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0"
+_QT_LIBRARIES: Final = (
+    "libglib2.0-0 libgl1 libegl1 libxkbcommon0 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0"
+)
 
 
 def python() -> Check:

@@ -106,7 +106,7 @@ class SpanColumns:
         if not len(self):
             return 0
         ends = self.end[self.end < OPEN_END]
-        return max(int(self.start.max()), int(ends.max()) if len(ends) else 0)
+        return max(int(np.max(self.start)), int(np.max(ends)) if len(ends) else 0)
 
 
 def read_columns(run: OpenRun, before: SpanColumns | None = None) -> SpanColumns:
