@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -190,6 +191,98 @@ def test_what_waits_in_the_parent_is_not_sent_twice_by_the_child(
         )
         assert daemon.names == [f"s{number}" for number in range(50)]
         assert len({hello.session for hello in daemon.hellos}) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="the system does not list threads here")
+def test_a_fork_meets_no_thread_of_ours(daemon: Daemon, run_program: Run) -> None:
+    """Python 3.12 and later warn of such forks, and a lock that a thread holds stays held in the child for ever."""
+    done = run_program(
+        """
+        import os
+        import threading
+        import time
+        import warnings
+
+        def look():
+            seen.append((threading.active_count(), len(os.listdir("/proc/self/task"))))
+
+        seen = []
+        os.register_at_fork(before=look)  # the first to come is the last to run
+        warnings.simplefilter("error")
+        import traceview as tv
+
+        for number, flushed in enumerate([True, True, False, False]):
+            with tv.span(f"s{number}"):
+                pass
+            assert not flushed or tv.flush(10)
+            if os.fork() == 0:
+                os._exit(0)
+            assert os.wait()[1] == 0
+        assert seen == [(1, 1)] * 4, seen
+        os._exit(0)  # without a flush: what there was has been sent before each fork
+        """
+    )
+    assert done.err == ""
+    daemon.wait_for(lambda: daemon.names == [f"s{number}" for number in range(4)])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_fork_without_a_daemon_is_not_held_up(home: Path, run_program: Run) -> None:
+    done = run_program(
+        """
+        import os
+        import time
+        import traceview as tv
+
+        with tv.span("first"):
+            pass
+        assert not tv.flush(0.5)
+        began = time.monotonic()
+        for _ in range(5):
+            if os.fork() == 0:
+                os._exit(0)
+            assert os.wait()[1] == 0
+        print(time.monotonic() - began)
+        """
+    )
+    assert float(done.out) < 0.5
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_forks_while_another_thread_records_lose_nothing(daemon: Daemon, run_program: Run) -> None:
+    run_program(
+        """
+        import os
+        import threading
+        import time
+        import traceview as tv
+
+        def record():
+            number = 0
+            while not forked.is_set():
+                with tv.span(f"s{number}"):
+                    time.sleep(0.0005)
+                number += 1
+
+        forked = threading.Event()
+        thread = threading.Thread(target=record)
+        thread.start()
+        for number in range(20):
+            if os.fork() == 0:
+                with tv.span(f"child {number}"):
+                    pass
+                os._exit(0 if tv.flush(10) else 1)
+            assert os.wait()[1] == 0
+        forked.set()
+        thread.join()
+        assert tv.flush(10)
+        """
+    )
+    names = [name for name in daemon.names if not name.startswith("child")]
+    assert names == [f"s{number}" for number in range(len(names))]
+    assert len(names) >= 20
+    assert sorted(set(daemon.names) - set(names)) == sorted(f"child {number}" for number in range(20))
+    assert len({hello.session for hello in daemon.hellos}) == 21
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])

@@ -45,7 +45,7 @@ def test_a_killed_program_leaves_all_it_recorded(home: Path, end: signal.Signals
     assert left_behind() == []
     spools = find_places().spool
     deadline = time.monotonic() + 10
-    while not any((folder / "hello").exists() for folder in spools.iterdir()):
+    while not any((folder / "hello").exists() and (folder / "hello").stat().st_size for folder in spools.iterdir()):
         assert time.monotonic() < deadline
     program.send_signal(end)
     program.communicate()

@@ -15,6 +15,8 @@ class Handoff:
         self.outbox = outbox
         self.asleep = True  # the first record starts the sender
         self.deadline: float | None = None
+        self.leave_by = 0.0
+        self.suspended = False  # while the process forks: the sender ends, and is started again
         # A bare lock: unlike an Event's, its release may be interrupted by a finaliser that releases it too.
         self._bell = threading.Lock()
         self._bell.acquire()
@@ -40,6 +42,12 @@ class Handoff:
         self.deadline = now + patience
         self.ring()
 
+    def suspend(self, seconds: float) -> None:
+        """Asks the sender to end for a while, once it has sent what waits, or tried for so long."""
+        self.leave_by = time.monotonic() + seconds
+        self.suspended = True
+        self.ring()
+
     def wait_until_stored(self, seconds: float) -> bool:
         """Waits until every record kept so far is done with; False if that takes longer or the sender has ended."""
         target = self.outbox.appended
@@ -59,7 +67,7 @@ class Handoff:
     @property
     def urgent(self) -> bool:
         """Whether somebody waits until everything is stored, or for the end."""
-        return self._waiters > 0 or self.deadline is not None
+        return self._waiters > 0 or self.suspended or self.deadline is not None
 
     def sleep(self, seconds: float, *, until_appended: bool) -> None:
         """Sleeps until the bell rings; `until_appended`: the next record rings it."""

@@ -32,7 +32,7 @@ class Leftovers:
     """
 
     def __init__(self, root: Path, endpoint: str, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        self._root, self._endpoint, self._context = root, endpoint, context
+        self._root, self._endpoint, self.context = root, endpoint, context
         self._found: Iterator[DeadSpool] = iter(())
         self._dead: DeadSpool | None = None
         self._link: Link | None = None
@@ -82,7 +82,7 @@ class Leftovers:
             self.stop()
             return True
         self.waiting = True
-        self._link = Link(self._context, self._endpoint)
+        self._link = Link(self.context, self._endpoint)
         self._shipment = Shipment(dead, self._link, _BATCH_BYTES)
         return True
 

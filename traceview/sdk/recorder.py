@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 _EXIT_SECONDS: Final = 0.2
 _IMPORT_SECONDS: Final = 2.0
+_SEND_SECONDS: Final = 0.1
+_SUSPEND_SECONDS: Final = 1.0
+_GONE_SECONDS: Final = 0.05
+_TASKS: Final = "/proc/self/task"
 
 
 class Sink(Protocol):
@@ -37,6 +42,14 @@ class Sink(Protocol):
         ...
 
 
+class Runs(Protocol):
+    """The sender, which is imported where no program waits for it."""
+
+    def run(self) -> None:
+        """Serves until it is told to end, or suspended."""
+        ...
+
+
 class Recorder:
     """This process's way to the daemon: one session. The outbox opens and the thread starts with the first record."""
 
@@ -45,8 +58,10 @@ class Recorder:
         self._handoff = None if outbox is None else Handoff(outbox)
         # Once it is open, the outbox's own method: a call less for every record.
         self._keep = self._open_and_keep if outbox is None else outbox.append
+        self._sender: Runs | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
+        self._forker: int | None = None  # the thread that forks
         self._imported = threading.Event()
         self._closed = False
         self._leftovers: Leftovers | None = None
@@ -65,8 +80,10 @@ class Recorder:
         return outbox.append(record)
 
     def _wake(self) -> None:
-        handoff = self._open()
-        if self._thread is None:
+        handoff = self._handoff or self._open()
+        if handoff.suspended:
+            return  # what comes now is seen to after the fork
+        if self._thread is None or not self._thread.is_alive():
             self._start(handoff)
         handoff.ring()
 
@@ -80,6 +97,7 @@ class Recorder:
 
     def flush(self, seconds: float) -> bool:
         """Waits until all that was recorded is stored; False if that takes longer."""
+        self._go_on()
         return self._handoff is None or self._handoff.wait_until_stored(seconds)
 
     def close(self, patience: float) -> None:
@@ -88,6 +106,7 @@ class Recorder:
         What would be lost with the process gets more time: ten times as much as long as the daemon takes it, and until
         zmq is imported, since a program may be done before.
         """
+        self._go_on()
         self._closed = True
         if self._thread is not None:
             assert self._handoff is not None
@@ -127,10 +146,43 @@ class Recorder:
         if self._leftovers is not None:
             self._leftovers.forget()
 
-    def wait_for_imports(self) -> None:
-        """Waits until the thread is through its imports, if it is running."""
-        if self._thread is not None:
+    def suspend(self) -> None:
+        """Ends the thread while the process forks: from one without threads a child inherits no lock that is held.
+
+        Python 3.12 and later warn of a fork beside threads, ZeroMQ's too. What waits stays; records are kept meanwhile.
+        """
+        if self._forker == threading.get_ident():
+            return
+        self._starting.acquire()  # until `resume`: no other thread is in the midst of opening the outbox either
+        self._forker = threading.get_ident()
+        if self._handoff is not None and self._thread is not None:
+            # A module half imported by a thread stays so in the child for ever, where that thread doesn't exist.
             self._imported.wait(_IMPORT_SECONDS)
+            tasks = _tasks(self._thread)
+            self._handoff.suspend(_SEND_SECONDS)
+            self._thread.join(_SUSPEND_SECONDS)
+            _wait_until_gone(tasks)
+
+    def resume(self) -> None:
+        """The fork is over: the thread goes on with the next record, or at once where it changes nothing.
+
+        Python looks for threads only after this.
+        """
+        if self._forker != threading.get_ident():
+            return  # another thread loaded this module since the fork began
+        self._forker = None
+        try:
+            if self._handoff is not None and self._handoff.suspended:
+                self._handoff.suspended = False
+                if sys.version_info < (3, 12) or threading.active_count() > 1:
+                    self._go_on()
+        finally:
+            self._starting.release()
+
+    def _go_on(self) -> None:
+        handoff = self._handoff
+        if handoff is not None and handoff.asleep and handoff.outbox.freed < handoff.outbox.appended:
+            self._wake()
 
     def _open(self) -> Handoff:
         with self._starting:
@@ -142,7 +194,7 @@ class Recorder:
 
     def _start(self, handoff: Handoff) -> None:
         with self._starting:
-            if self._thread is not None or self._closed:
+            if self._closed or (self._thread is not None and self._thread.is_alive()):
                 return
             thread = threading.Thread(target=self._serve, args=(handoff,), name="traceview sender", daemon=True)
             try:
@@ -153,32 +205,57 @@ class Recorder:
                 self._closed = True
                 report("sender", error)
                 return
-            self._thread = thread
-        _close_before_multiprocessing_exits(self)
+            first, self._thread = self._thread is None, thread
+        if first:
+            _close_before_multiprocessing_exits(self)
 
     def _serve(self, handoff: Handoff) -> None:
         # The thread. zmq is imported here, where the program doesn't wait for it.
         try:
-            try:
-                from traceview.protocol.places import find_places
-                from traceview.protocol.wire import Hello, encode_header
-                from traceview.sdk.resource import process_resource
-
-                hello = encode_header(Hello(self._session, resource=process_resource()))
-                # At once: whoever takes over from a program that dies young shall know what it was.
-                handoff.outbox.introduce(hello)
-                from traceview.sdk.sender import Sender
-            finally:
-                self._imported.set()
-            places = find_places()
-            # This home's own daemon finds the spools by itself.
-            spools = places.spool if places.endpoint != places.own_endpoint else None
-            sender = Sender(handoff, self._session, places.endpoint, hello, spools=spools)
-            self._leftovers = sender.leftovers
-            sender.run()
+            if self._sender is None:
+                try:
+                    self._sender = self._new_sender(handoff)
+                finally:
+                    self._imported.set()
+            self._sender.run()
         except Exception as error:
+            self._closed = True  # trying again at every span would be dear
             report("sender", error)
             handoff.tell_ended()
+
+    def _new_sender(self, handoff: Handoff) -> Runs:
+        from traceview.protocol.places import find_places
+        from traceview.protocol.wire import Hello, encode_header
+        from traceview.sdk.resource import process_resource
+
+        hello = encode_header(Hello(self._session, resource=process_resource()))
+        # At once: whoever takes over from a program that dies young shall know what it was.
+        handoff.outbox.introduce(hello)
+        from traceview.sdk.sender import Sender
+
+        places = find_places()
+        # This home's own daemon finds the spools by itself.
+        spools = places.spool if places.endpoint != places.own_endpoint else None
+        sender = Sender(handoff, self._session, places.endpoint, hello, spools=spools)
+        self._leftovers = sender.leftovers
+        return sender
+
+
+def _tasks(thread: threading.Thread) -> list[str]:
+    """A thread and ZeroMQ's, as Linux lists them; elsewhere none."""
+    tasks = []
+    for task in os.listdir(_TASKS) if os.path.isdir(_TASKS) else ():
+        with contextlib.suppress(OSError), open(f"{_TASKS}/{task}/comm") as name:
+            if task == str(thread.native_id) or name.read().startswith("ZMQbg"):
+                tasks.append(f"{_TASKS}/{task}")
+    return tasks
+
+
+def _wait_until_gone(tasks: list[str]) -> None:
+    """A thread that was joined is counted by the system a moment longer, and Python asks the system."""
+    until = time.monotonic() + _GONE_SECONDS
+    while any(map(os.path.exists, tasks)) and time.monotonic() < until:
+        time.sleep(0.0001)
 
 
 def _close_before_multiprocessing_exits(recorder: Recorder) -> None:
@@ -231,14 +308,18 @@ def _close_at_exit() -> None:
     _process.close(_EXIT_SECONDS)
 
 
-def _wait_before_fork() -> None:
-    # A module half imported by a thread stays so in the child for ever, where that thread doesn't exist.
-    _process.wait_for_imports()
+def suspend() -> None:
+    """Before a fork: ends this process's thread for a while. Twice does no harm."""
+    _process.suspend()
 
 
-def _renew_after_fork() -> None:
-    # The thread stayed in the parent, and so did what waits in the outbox. ZeroMQ's sockets must not be touched here:
-    # they are the parent's, and are kept from being collected.
+def _resume() -> None:
+    _process.resume()
+
+
+def _renew_in_child() -> None:
+    # What waits in the outbox is the parent's. So are ZeroMQ's sockets, should the thread not have ended in time: they
+    # must not be touched here, and are kept from being collected.
     old = renew()
     old.abandon()
     old.forget_leftovers()
@@ -249,4 +330,5 @@ def _renew_after_fork() -> None:
 _inherited: Final[list[Recorder]] = []
 atexit.register(_close_at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_wait_before_fork, after_in_child=_renew_after_fork)
+    # After logging's, so that `suspend` is called before the lock of logging is taken: our thread may need it to end.
+    os.register_at_fork(before=suspend, after_in_parent=_resume, after_in_child=_renew_in_child)

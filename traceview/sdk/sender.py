@@ -81,9 +81,13 @@ class Sender:
         self._pace_at, self._pace_cpu = self._sent_at, time.process_time()
 
     def run(self) -> None:
-        """Serves until the handoff's deadline, or until everything is stored after one was set."""
+        """Serves until the handoff's deadline, or until everything is stored after one was set.
+
+        Suspended, it leaves no thread of ZeroMQ's behind either, and is run again later.
+        """
+        suspended = False
         try:
-            while not self._is_over():
+            while not (suspended := self._may_leave()) and not self._is_over():
                 try:
                     self._turn()
                 except Exception as error:
@@ -92,10 +96,35 @@ class Sender:
         finally:
             if self.leftovers is not None:
                 self.leftovers.stop()
-            if self._link is not None:
-                self._link.close(_FAREWELL_MS if self._window.in_flight else 0)
-            self._context.destroy()  # unlike term() it can't hang on a socket that was left open
-            self._handoff.tell_ended()
+            self._hang_up()
+            if suspended:
+                self._renew_context()
+                self._handoff.asleep = True  # the next record starts it again
+            else:
+                self._handoff.tell_ended()
+
+    def _may_leave(self) -> bool:
+        """Whether it is suspended and all is on its way, or nobody takes it now."""
+        if not self._handoff.suspended:
+            return False
+        now = time.monotonic()
+        unsent = self._window.next_unsent() is not None or (self._window.has_room and self._outbox.waiting())
+        apart = now < self._pause_until or (self._link is None and now < self._retry_at)
+        return not unsent or apart or now >= self._handoff.leave_by
+
+    def _hang_up(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close(_FAREWELL_MS if self._window.in_flight else 0)
+        self._context.destroy()  # unlike term() it can't hang on a socket that was left open
+        self._window.rewind()
+        self._greeted = False
+
+    def _renew_context(self) -> None:
+        """It has no thread before its first socket."""
+        self._context = zmq.Context()
+        if self.leftovers is not None:
+            self.leftovers.context = self._context
 
     def _is_over(self) -> bool:
         deadline = self._handoff.deadline
