@@ -178,6 +178,7 @@ def test_a_reader_beside_a_busy_writer_sees_whole_batches(store):
         thread.join()
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="how deep msgspec may go depends no more on who calls it")
 def test_a_payload_nested_almost_too_deeply_never_hides_its_trace(store):
     deep: Any = "bottom"
     for _ in range(700):

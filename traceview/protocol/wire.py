@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from traceview.protocol.deep import read_deep
 from traceview.protocol.records import SpanPart
 
 VERSION: Final = 1
@@ -156,10 +157,17 @@ def split_records(body: bytes | memoryview) -> Iterator[memoryview]:
         yield view[start:place]
 
 
+def _decode_part(record: bytes | memoryview) -> SpanPart:
+    try:
+        return _part.decode(record)
+    except RecursionError:
+        return _part.decode(_encoder.encode(read_deep(record)))
+
+
 def decode_part(record: bytes | memoryview) -> SpanPart:
     """Reads one span part; raises WireError."""
     try:
-        part = _part.decode(record)
+        part = _decode_part(record)
     except _UNREADABLE as error:
         raise WireError(f"not a span record: {error}") from error
     if len(part.trace_id) != 16 or len(part.span_id) != 8:

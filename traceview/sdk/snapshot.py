@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from traceview.protocol.records import Event, Link, SpanPart, TraceInfo
+from traceview.sdk.stack import Stack
 
 REPR_LIMIT: Final = 10_000
 MAX_DEPTH: Final = 64
@@ -22,6 +23,7 @@ _BINARY: Final = (bytes, bytearray, memoryview)
 _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = (1 << 64) - 1
 
+_stack: Final = Stack()
 _encode: Final = msgspec.msgpack.Encoder().encode
 _to_builtins: Final = msgspec.to_builtins
 
@@ -36,6 +38,8 @@ def encode_part(part: SpanPart) -> bytes:
 
 def as_plain(value: Any) -> Any:
     """A plain copy of a value, made in C, free of references to the program's objects. Raises what it can't copy."""
+    if not _stack.is_ample:
+        raise RecursionError("on a stack as small as this thread's, a structure without end would be the program's")
     return _to_builtins(value, str_keys=True, builtin_types=_BINARY, enc_hook=_known)
 
 
