@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from traceview.conventions.tracers import KIND_KEYS, kind_said
 from traceview.protocol.records import KINDS
 
 _KINDS: Final = frozenset(KINDS)
@@ -58,7 +59,9 @@ _BETRAYING: Final = (
     ("llm.request.model_name", "llm"),
     ("tool.name", "tool"),
 )
-_TELLING: Final = frozenset(("openinference.span.kind", "gen_ai.operation.name", "llm.request.type", *dict(_BETRAYING)))
+_TELLING: Final = frozenset(
+    ("openinference.span.kind", "gen_ai.operation.name", "llm.request.type", *KIND_KEYS, *dict(_BETRAYING))
+)
 
 
 def explicit_kind(kind: str | None) -> str | None:
@@ -80,6 +83,9 @@ def kind_of(attributes: dict[str, Any]) -> str | None:
         known = _OPERATIONS.get(operation.strip().lower())
         if known is not None:
             return known
+    said = kind_said(attributes)
+    if said is not None:
+        return said
     request = attributes.get("llm.request.type")
     if isinstance(request, str) and request.lower() in _REQUEST_TYPES:
         return _REQUEST_TYPES[request.lower()]

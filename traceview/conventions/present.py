@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from traceview.conventions import genai, openinference
+from traceview.conventions import genai, openinference, tracers
 from traceview.conventions.bag import Bag
 from traceview.conventions.content import contents_of
 from traceview.conventions.messages import messages_of
@@ -71,10 +71,12 @@ def input_and_output(kind: str, payload: SpanPayload) -> tuple[Any, Any]:
 
 
 def _said(explicit: Any, bag: Bag, side: str) -> tuple[Any, str | None]:
-    """What the program, else OpenInference, calls the input or output: decoded, and its MIME type if stated."""
+    """What the program, else OpenInference or a tracer, calls the input or output: decoded; its MIME type if stated."""
     if explicit is not None:
         return decoded(explicit), None
     value, mime = bag.take(f"{side}.value"), text_of(bag.take(f"{side}.mime_type"))
+    if value is None:
+        return tracers.take_said(bag, side), None
     if mime is not None and mime.startswith("text/"):
         return value, mime
     return decoded_json(value) if mime == "application/json" else decoded(value), mime
@@ -212,4 +214,4 @@ def _mark_facts(bag: Bag) -> None:
     bag.mark(key for key in COST_KEYS if money_of(attributes.get(key)) is not None)
     counts = [*_TOTALS, *(key for keys in TOKEN_KEYS.values() for key in keys)]
     bag.mark(key for key in counts if count_of(attributes.get(key)) is not None)
-    bag.mark(["openinference.span.kind", "gen_ai.operation.name"])
+    bag.mark(["openinference.span.kind", "gen_ai.operation.name", *tracers.KIND_KEYS])

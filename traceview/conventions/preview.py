@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from traceview.conventions.tracers import INPUT_KEYS
 from traceview.conventions.values import compact, decoded, looks_like_json, one_line
 from traceview.protocol.records import SpanPart
 
@@ -40,9 +41,9 @@ def preview_of(part: SpanPart, has_dialect: bool) -> str | None:
         flattened = _last_user(attributes, _MESSAGE_PREFIX, "message.") or _last_user(attributes, _OLD_PREFIX, "")
         if flattened:
             return one_line(flattened)
-    value = attributes.get("input.value")
-    if value not in (None, ""):
-        return _line(value)
+    for key in ("input.value", *INPUT_KEYS):
+        if key in attributes and attributes[key] not in (None, ""):
+            return _line(attributes[key])
     if has_dialect:
         for key in _TEXT_KEYS:
             if attributes.get(key):
