@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traceview.conventions import facts, input_and_output, present
+from traceview.conventions import ToolCall, facts, input_and_output, present
 from traceview.conventions.kinds import kind_of
 from traceview.conventions.tracers import INPUT_KEYS, KIND_KEYS
 from traceview.protocol.records import KINDS, SpanPart, SpanPayload
@@ -28,6 +28,10 @@ from traceview.protocol.records import KINDS, SpanPart, SpanPayload
         ("mlflow.spanType", '"CHAT_MODEL"', "llm"),
         ("mlflow.spanType", '"RERANKER"', "reranker"),
         ("mlflow.spanType", '"UNKNOWN"', None),
+        ("ai.operationId", "ai.generateText", "chain"),
+        ("ai.operationId", "ai.generateText.doGenerate", "llm"),
+        ("ai.operationId", "ai.embed.doEmbed", "embedding"),
+        ("ai.operationId", "ai.toolCall", "tool"),
         ("agentops.span.kind", "session", "chain"),
         ("agentops.span.kind", "operation", "chain"),
         ("agentops.span.kind", "agent", "agent"),
@@ -64,6 +68,22 @@ def test_langfuse_and_agentops_write_json_or_text() -> None:
     for what in ("entity", "task", "tool", "agent"):
         given = {f"agentops.{what}.input": '{"args": []}', f"agentops.{what}.output": "true"}
         assert both("tool", **given) == ({"args": []}, "true")
+
+
+def test_vercels_sdk_has_a_place_for_each_of_them() -> None:
+    chat = '[{"role":"system","content":"short"},{"role":"user","content":[{"type":"text","text":"why?"}]}]'
+    calls = '[{"toolCallId":"tc-1","toolName":"weather","input":"{\\"city\\":\\"Ulm\\"}"}]'
+    shown = present("llm", SpanPayload(attributes={"ai.prompt.messages": chat, "ai.response.toolCalls": calls}))
+    assert [(message.role, message.text) for message in shown.messages_in] == [("system", "short"), ("user", "why?")]
+    ((call,),) = [message.content for message in shown.messages_out]
+    assert isinstance(call, ToolCall)
+    assert (call.id, call.name, call.arguments) == ("tc-1", "weather", {"city": "Ulm"})
+    assert both(**{"ai.prompt": '{"prompt":"why?"}', "ai.response.text": "so"}) == ({"prompt": "why?"}, "so")
+    assert both(**{"ai.value": '"embed me"', "ai.response.object": '{"a": 1}'}) == ("embed me", {"a": 1})
+    given = {"ai.toolCall.name": "weather", "ai.toolCall.args": '{"city":"Ulm"}', "ai.toolCall.result": "18"}
+    tool = present("tool", SpanPayload(attributes=given))
+    assert tool.tool_call is not None
+    assert (tool.tool_call.name, tool.input, tool.output) == ("weather", {"city": "Ulm"}, 18)
 
 
 def test_what_is_understood_is_not_shown_again() -> None:

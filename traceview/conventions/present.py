@@ -112,10 +112,10 @@ def _tool_call(kind: str, bag: Bag, said_in: Any) -> ToolUse | None:
     arguments = decoded(bag.take("gen_ai.tool.call.arguments", "tool_arguments"))
     description = bag.take("gen_ai.tool.description", "tool.description")
     return ToolUse(
-        name=text_of(bag.take("gen_ai.tool.name", "tool.name")),
+        name=text_of(bag.take("gen_ai.tool.name", "tool.name", "ai.toolCall.name")),
         arguments=said_in if arguments is None else arguments,
         description=None if description is None else compact(description),
-        id=text_of(bag.take("gen_ai.tool.call.id", "tool.id")),
+        id=text_of(bag.take("gen_ai.tool.call.id", "tool.id", "ai.toolCall.id")),
         parameters=decoded(bag.take("tool.parameters")),
     )
 
