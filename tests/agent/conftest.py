@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +80,9 @@ class Running:
 
     def stop(self) -> None:
         if self._thread.is_alive():
-            self.call(self.daemon.ask_to_stop)
+            # It may have been asked before, and its loop be about to end.
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self.daemon.ask_to_stop)
             self._thread.join(10)
         assert not self._thread.is_alive()
 
