@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from traceview.protocol.records import SpanPart
-from traceview.protocol.wire import decode_part
+from traceview.protocol.wire import TooDeep, decode_flat, decode_part
 from traceview.redaction import DEFAULT_RULES, Alarms, Redactor, Rules, without_values
 from traceview.store import ReadyPart, digest, make_ready
 
@@ -61,13 +61,16 @@ class Redaction:
 
         By what it is known again depends on the record and its secrets alone, whichever way it came.
         """
-        part = decode_part(record)
+        try:
+            part = decode_flat(record)
+        except TooDeep:
+            return self.cleaned(decode_part(record), digest(record))
         if not self.suspicious(record):
             return make_ready(part, record)
         return self.cleaned(part, digest(record))
 
     def cleaned(self, part: SpanPart, mark: bytes, *, long: bool = False) -> ReadyPart:
-        """The same for a part whose record, with this digest, may hold a secret.
+        """The same for a part whose record, with this digest, may hold a secret, or can't be read by everybody.
 
         It is encoded again: a record may hold more than its part, such as a key twice, which nobody has looked at.
         """

@@ -321,8 +321,8 @@ class ZmqReceiver:
         return parts, faults
 
     def _read_records(self, body: memoryview, faults: list[str]) -> tuple[list[ReadyPart], list[int]]:
-        """The good records, to be stored as they lie in the body; of those that may hold a secret, which are listed by
-        their places, only part and digest."""
+        """The good records, to be stored as they lie in the body; of those that may hold a secret or are nested too
+        deeply, which are listed by their places, only part and digest."""
         parts: list[ReadyPart] = []
         suspects: list[int] = []
         alarms = self._redaction.alarms(body)
@@ -332,8 +332,11 @@ class ZmqReceiver:
                 start = end
                 end += _LENGTH_BYTES + len(record)
                 try:
-                    part = wire.decode_part(record)
-                    if alarms.within(start, end):
+                    try:
+                        part, suspect = wire.decode_flat(record), alarms.within(start, end)
+                    except wire.TooDeep:
+                        part, suspect = wire.decode_part(record), True
+                    if suspect:
                         suspects.append(len(parts))
                         parts.append(ReadyPart(part, b"", digest(record)))
                     else:

@@ -136,6 +136,7 @@ def test_a_program_that_left_no_spool_is_ended_too(home: Path, start_daemon: Sta
     until(is_interrupted)
 
 
+@pytest.mark.expects_log
 def test_what_came_over_the_socket_is_known_again_in_the_spool(
     home: Path, start_daemon: Start, start_program: Callable[..., Any], until: Until
 ) -> None:
@@ -150,12 +151,16 @@ def test_what_came_over_the_socket_is_known_again_in_the_spool(
     # Short, as our SDK writes them; of the shortest some look like what the store keeps in a record's stead.
     records = [msgspec.msgpack.encode(start), *(msgspec.msgpack.encode(astuple(part)[:14]) for part in parts)]
     records += [msgspec.msgpack.encode(astuple(start)[:fields]) for fields in (3, 4)]
+    # Deeper than any interpreter follows, and cut in the middle of that.
+    deep = msgspec.msgpack.encode(msgspec.structs.replace(start, output="#", events=(Event(9, "log"),)))
+    records.append(deep.replace(b"\xa1#", b"\x91" * 50_000 + b"\xa6bottom"))
+    broken = records[-1][:20_000]
     spool = Spool(find_places().spool / session.hex())
-    for record in records:
+    for record in (broken, *records):
         spool.append(record)
     start_daemon()
     program = start_program(session=session)
-    program.batch(1, records)
+    program.batch(1, [broken, *records])
     program.acknowledged(1)
     spool.close()
     until(lambda: not list(find_places().spool.iterdir()))
@@ -164,7 +169,9 @@ def test_what_came_over_the_socket_is_known_again_in_the_spool(
     reader.close()
     assert payload is not None
     assert [event.attributes["said"] for event in payload.events[:2]] == list(texts[:2])
-    assert len(payload.events) == 3
+    assert len(payload.events) == 4
+    assert "bottom" in str(payload.output)
+    assert "traceview.unreadable" not in payload.attributes
 
 
 def test_what_the_program_knew_to_be_lost_is_counted_once(home: Path, start_daemon: Start, until: Until) -> None:

@@ -116,6 +116,10 @@ class WireError(ValueError):
     """A frame that does not follow the protocol; the message says what is wrong with it."""
 
 
+class TooDeep(WireError):
+    """A record is nested deeper than this interpreter lets msgspec follow."""
+
+
 def encode_header(message: Upstream | Downstream) -> bytes:
     """The header frame of a message."""
     return _encoder.encode(message)
@@ -157,19 +161,29 @@ def split_records(body: bytes | memoryview) -> Iterator[memoryview]:
         yield view[start:place]
 
 
-def _decode_part(record: bytes | memoryview) -> SpanPart:
-    try:
-        return _part.decode(record)
-    except RecursionError:
-        return _part.decode(_encoder.encode(read_deep(record)))
-
-
 def decode_part(record: bytes | memoryview) -> SpanPart:
-    """Reads one span part; raises WireError."""
+    """Reads one span part, however deep it is nested; raises WireError."""
     try:
-        part = _decode_part(record)
-    except _UNREADABLE as error:
+        return decode_flat(record)
+    except TooDeep:
+        try:
+            return _checked(_part.decode(_encoder.encode(read_deep(record))))
+        except _UNREADABLE as error:
+            raise WireError(f"not a span record: {error}") from error
+
+
+def decode_flat(record: bytes | memoryview) -> SpanPart:
+    """The same as far as msgspec can follow, so that whoever reads these bytes again can too; raises TooDeep."""
+    try:
+        part = _part.decode(record)
+    except RecursionError as error:
+        raise TooDeep(f"not a span record: {error}") from error
+    except ValueError as error:
         raise WireError(f"not a span record: {error}") from error
+    return _checked(part)
+
+
+def _checked(part: SpanPart) -> SpanPart:
     if len(part.trace_id) != 16 or len(part.span_id) != 8:
         raise WireError("a trace id has 16 bytes and a span id has 8")
     return part
