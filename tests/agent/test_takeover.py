@@ -171,7 +171,6 @@ def test_what_came_over_the_socket_is_known_again_in_the_spool(
     assert [event.attributes["said"] for event in payload.events[:2]] == list(texts[:2])
     assert len(payload.events) == 4
     assert "bottom" in str(payload.output)
-    assert "traceview.unreadable" not in payload.attributes
 
 
 def test_what_the_program_knew_to_be_lost_is_counted_once(home: Path, start_daemon: Start, until: Until) -> None:

@@ -106,3 +106,9 @@ def test_however_parts_come_together_the_span_is_the_same(store, lines, cuts):
     payload = store.reader().payload(T, span_id)
     assert payload.events == tuple(event for part in parts for event in part.events)
     assert payload.output == merge(parts).output
+
+
+def test_a_slot_that_is_deep_and_damaged_is_damaged():
+    record = msgspec.msgpack.encode(msgspec.structs.replace(START, input="#")).replace(b"\xa1#", b"\x91" * 100_000)
+    with pytest.raises(msgspec.DecodeError):
+        split(record)

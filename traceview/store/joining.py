@@ -11,9 +11,10 @@ from typing import Final
 
 import msgspec
 
+from traceview.protocol.deep import read_deep
 from traceview.protocol.records import SpanPart
 from traceview.store.cutting import MIN_RECORD
-from traceview.store.encoding import SEVERAL, decode
+from traceview.store.encoding import SEVERAL, decode, encode
 from traceview.store.readying import ReadyPart
 
 # It begins like a part: trace id, span id, nil, and the list of parts.
@@ -62,5 +63,18 @@ def _joined(part: SpanPart, records: Sequence[bytes | memoryview]) -> bytes | me
 
 
 def split(record: bytes | memoryview) -> list[SpanPart]:
-    """The parts in a slot. Raises msgspec.DecodeError, and RecursionError."""
+    """The parts in a slot, with what is nested too deeply for this interpreter, or so far down its stack, as text.
+
+    Raises msgspec.DecodeError.
+    """
+    try:
+        return _split(record)
+    except RecursionError:
+        try:
+            return _split(encode(read_deep(record)))
+        except ValueError as error:
+            raise msgspec.DecodeError(str(error)) from error
+
+
+def _split(record: bytes | memoryview) -> list[SpanPart]:
     return _several(record).parts if record and record[0] == SEVERAL else [decode(record)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from traceview.protocol.records import SpanPart
 from traceview.store.blocks import MAX_RAW_BYTES, NOWHERE, BlockDamaged, split_entries, unpack
@@ -23,8 +23,6 @@ _MAX_PIECES: Final = 8_000_000
 
 _SPILLED_LOCATORS: Final = "SELECT locator FROM span_part WHERE trace_no = ? AND span_id = ?"
 _BLOCK: Final = "SELECT data FROM payload_block WHERE block_no = ?"
-
-UNREADABLE_ATTRIBUTE: Final = "traceview.unreadable"
 
 
 class BlockCache:
@@ -109,18 +107,11 @@ def find_locators(
     return sorted(locator for locator in locators if locator != NOWHERE)
 
 
-def merge_at(
-    connection: sqlite3.Connection, cache: BlockCache, trace_id: bytes, span_id: bytes, locators: Sequence[int]
-) -> SpanPart:
+def merge_at(connection: sqlite3.Connection, cache: BlockCache, locators: Sequence[int]) -> SpanPart:
     """The whole span whose parts lie at these locators."""
     parts = []
     for locator in locators:
-        record = cache.part(connection, locator)
-        try:
-            parts += split(record)
-        except RecursionError:  # stored from a shallower call stack than this
-            note: dict[str, Any] = {UNREADABLE_ATTRIBUTE: f"nested too deeply ({len(record)} bytes)"}
-            parts.append(SpanPart(trace_id, span_id, attributes=note))
+        parts += split(cache.part(connection, locator))
     return merge(parts)
 
 

@@ -164,7 +164,7 @@ class StoreReader:
         number = self._number(trace_id)
         self._resources.clear()
         rows = self._rows(_PLACES + " AND span_id = ?", (number, span_id))
-        for place, whole in self._whole_spans(trace_id, number, rows):
+        for place, whole in self._whole_spans(number, rows):
             return self._payload(place, whole)
         return None
 
@@ -174,7 +174,7 @@ class StoreReader:
         """
         number = self._number(trace_id)
         if span_ids is None:
-            for place, whole in self._whole_spans(trace_id, number, self._places(number)):
+            for place, whole in self._whole_spans(number, self._places(number)):
                 yield place[0], self._payload(place, whole)
             return
         self._resources.clear()
@@ -182,7 +182,7 @@ class StoreReader:
             wanted = span_ids[begun : begun + _PLACES_AT_ONCE]
             places = {place[0]: place for place in self._places_of(number, wanted)}
             for span_id in wanted:
-                found = self._whole_spans(trace_id, number, [places[span_id]] if span_id in places else [])
+                found = self._whole_spans(number, [places[span_id]] if span_id in places else [])
                 yield span_id, next((self._payload(*pair) for pair in found), SpanPayload())
 
     def whole_spans(self, trace_id: bytes, span_ids: Sequence[bytes]) -> Iterator[SpanPart]:
@@ -191,7 +191,7 @@ class StoreReader:
         with self._reading():
             places = list(select_in(self._live(), _SOME_PLACES, dict.fromkeys(span_ids), (number,)))
         places = sorted(dict.fromkeys(places), key=lambda place: place[5], reverse=True)
-        for place, whole in self._whole_spans(trace_id, number, places):
+        for place, whole in self._whole_spans(number, places):
             _, _, _, _, status, start_ns, name, kind = place
             yield msgspec.structs.replace(
                 whole, start_ns=start_ns, status=_STATUSES[status], name=name, kind=KINDS[kind]
@@ -204,7 +204,7 @@ class StoreReader:
         rows = self._rows(sql, (number, number, STATE_EVENT))
         found = [
             (place[0], event)
-            for place, whole in self._whole_spans(trace_id, number, rows)
+            for place, whole in self._whole_spans(number, rows)
             for event in whole.events
             if event.name == STATE_EVENT
         ]
@@ -220,7 +220,7 @@ class StoreReader:
             summary.name, summary.session, summary.user, summary.project, summary.tags, summary.metadata
         )
         number = self._number(trace_id)
-        for place, whole in self._whole_spans(trace_id, number, self._places(number)):
+        for place, whole in self._whole_spans(number, self._places(number)):
             _, flags, source_no, _, status, start_ns = place
             yield msgspec.structs.replace(
                 whole,
@@ -252,7 +252,7 @@ class StoreReader:
         return to_payload(whole, self._resource(place[2]), conflict=bool(place[1] & CONFLICT))
 
     def _whole_spans(
-        self, trace_id: bytes, number: int | None, places: Sequence[tuple[Any, ...]]
+        self, number: int | None, places: Sequence[tuple[Any, ...]]
     ) -> Iterator[tuple[tuple[Any, ...], SpanPart]]:
         """The spans at these places (rows of _PLACES), merged from their parts."""
         for place in places:
@@ -260,7 +260,7 @@ class StoreReader:
             connection = self._live()
             with self._reading():
                 locators = find_locators(connection, number, span_id, flags, entries)
-                whole = merge_at(connection, self._blocks, trace_id, span_id, locators)
+                whole = merge_at(connection, self._blocks, locators)
             yield place, whole
 
     def _resource(self, source_no: int | None) -> dict[str, Any]:
