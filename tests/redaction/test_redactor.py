@@ -80,7 +80,7 @@ def test_every_shape_is_taken_out_of_text_and_named(name: str) -> None:
     "place",
     [
         "input", "output", "attributes", "resource", "events", "event name", "links", "metadata", "tags", "user",
-        "span name", "reasoning", "json text", "a key", "bytes", "deep",
+        "span name", "kind", "reasoning", "json text", "a key", "bytes", "deep", "extension", "parent id", "linked ids",
     ],
 )  # fmt: skip
 def test_a_secret_is_found_wherever_it_lies_in_a_part(name: str, place: str) -> None:
@@ -98,6 +98,10 @@ def test_a_secret_is_found_wherever_it_lies_in_a_part(name: str, place: str) -> 
         "tags": lambda: msgspec.structs.replace(part, trace=TraceInfo(tags=("a", f"b {secret}"))),
         "user": lambda: msgspec.structs.replace(part, trace=TraceInfo(user=f"u {secret}")),
         "span name": lambda: msgspec.structs.replace(part, name=f"POST {secret}"),
+        "kind": lambda: msgspec.structs.replace(part, kind=secret),
+        "extension": lambda: msgspec.structs.replace(part, input=[msgspec.msgpack.Ext(5, f"x {secret}".encode())]),
+        "parent id": lambda: msgspec.structs.replace(part, parent_id=secret.encode()),
+        "linked ids": lambda: msgspec.structs.replace(part, links=(Link(secret.encode(), f"s {secret}".encode()),)),
         "a key": lambda: msgspec.structs.replace(part, attributes={f"k {secret}": 1}),
         "bytes": lambda: msgspec.structs.replace(part, input=f"x {secret}".encode()),
         "deep": lambda: msgspec.structs.replace(part, input=_deep(secret, 200)),
@@ -114,6 +118,7 @@ def test_a_secret_is_found_wherever_it_lies_in_a_part(name: str, place: str) -> 
     assert cleaned.attributes["traceview.redacted"] >= 1
     assert (cleaned.trace_id, cleaned.span_id) == (part.trace_id, part.span_id)
     assert redactor.part(cleaned) == cleaned
+    assert msgspec.msgpack.decode(kept, type=SpanPart) == cleaned
 
 
 def _deep(value: Any, levels: int) -> Any:
@@ -176,6 +181,21 @@ def test_names_are_found_inside_text(text: str) -> None:
     assert "abcdef-ghij" not in cleaned
     assert "tell" not in cleaned
     assert "[redacted:name]" in cleaned
+
+
+@pytest.mark.parametrize("key", [b"X-Api-Key", ("request", "password"), "secret"])
+@pytest.mark.parametrize("value", ["hunter2", b"hunter2", ["hunter2"], msgspec.msgpack.Ext(1, b"hunter2")])
+def test_names_count_whatever_they_and_their_values_are_made_of(key: Any, value: Any) -> None:
+    assert Redactor().values({"deep": {key: value, b"k": b"v"}}) == {"deep": {key: "[redacted:name]", b"k": b"v"}}
+
+
+def test_headers_in_lists_of_pairs_are_known_by_their_name() -> None:
+    headers = [[b"host", b"example.org"], (b"x-api-key", b"hunter2"), ["set-cookie", "theme"]]
+    cleaned = Redactor().values({"headers": headers, "columns": ["password", "email"]})
+    assert cleaned == {
+        "headers": [headers[0], (b"x-api-key", "[redacted:name]"), ["set-cookie", "[redacted:name]"]],
+        "columns": ["password", "email"],
+    }
 
 
 def test_arguments_and_headers_in_pairs_are_known_by_their_name() -> None:

@@ -12,17 +12,18 @@ from typing import Any, Final
 
 import msgspec
 
-from traceview.protocol.records import Event, Link, SpanPart, TraceInfo
+from traceview.protocol.records import SPAN_ID_BYTES, TRACE_ID_BYTES, Event, Link, SpanPart, TraceInfo
 from traceview.redaction.rules import DEFAULT_RULES, Rules
 from traceview.redaction.scanner import MARK, NAME, Alarms, scanner_for
 
 COUNT_ATTRIBUTE: Final = "traceview.redacted"
 _MAX_DEPTH: Final = 128
+_ID_BYTES: Final = (SPAN_ID_BYTES, TRACE_ID_BYTES)
 _TOO_DEEP: Final = f"{MARK}depth]"
 _encoder = msgspec.msgpack.Encoder()
 _to_json = msgspec.json.Encoder(enc_hook=repr)
 
-_VALUES: Final = ("name", "status_message", "input", "output", "reasoning", "attributes", "resource")
+_VALUES: Final = ("name", "kind", "status_message", "input", "output", "reasoning", "attributes", "resource")
 _SAID_OF_TRACE: Final = ("name", "session", "user", "project", "tags", "metadata")
 
 
@@ -61,6 +62,7 @@ class Redactor:
                 pass  # what msgpack can't hold is looked at value by value
         found: Counter[str] = Counter()
         changes = self._changes(part, _VALUES, found)
+        changes |= _if_changed("parent_id", part.parent_id, self._id(part.parent_id, found))
         changes |= _if_changed("events", part.events, tuple(self._event(event, found) for event in part.events))
         changes |= _if_changed("links", part.links, tuple(self._link(link, found) for link in part.links))
         if part.trace is not None:
@@ -106,8 +108,17 @@ class Redactor:
         return event if same else Event(event.time_ns, name, attributes)
 
     def _link(self, link: Link, found: Counter[str]) -> Link:
+        trace_id, span_id = self._id(link.trace_id, found), self._id(link.span_id, found)
         attributes = self._value(link.attributes, found, 0)
-        return link if attributes is link.attributes else Link(link.trace_id, link.span_id, attributes)
+        same = trace_id is link.trace_id and span_id is link.span_id and attributes is link.attributes
+        return link if same else Link(trace_id, span_id, attributes)
+
+    def _id(self, value: Any, found: Counter[str]) -> Any:
+        """An id, which may be of any length where a program does not keep to the protocol."""
+        if value is None or len(value) in _ID_BYTES:
+            return value
+        cleaned = self._value(value, found, 0)
+        return value if cleaned is value else cleaned.encode("latin-1")
 
     def _value(self, value: Any, found: Counter[str], depth: int) -> Any:
         if isinstance(value, str):
@@ -120,6 +131,9 @@ class Redactor:
             text = value.decode("latin-1")
             cleaned = self._scanner.cleaned(text, found)
             return value if cleaned is text else cleaned
+        if isinstance(value, msgspec.msgpack.Ext):
+            cleaned = self._value(bytes(value.data), found, depth)
+            return cleaned if isinstance(cleaned, str) else value
         return value
 
     def _deep(self, value: Any, found: Counter[str]) -> Any:
@@ -134,8 +148,12 @@ class Redactor:
 
     def _list(self, value: list[Any] | tuple[Any, ...], found: Counter[str], depth: int) -> Any:
         items: list[Any] = []
+        named = _are_named(value)
         for item in value:
-            if items and isinstance(item, str) and self._is_option(items[-1]) and not item.startswith(("-", MARK)):
+            if named and self._is_secret(*item):
+                found[NAME] += 1
+                items.append(type(item)((self._value(item[0], found, depth + 1), f"{MARK}{NAME}]")))
+            elif items and isinstance(item, str) and self._is_option(items[-1]) and not item.startswith(("-", MARK)):
                 found[NAME] += 1
                 items.append(f"{MARK}{NAME}]")
             else:
@@ -153,11 +171,18 @@ class Redactor:
         same = all(old is key and value[old] is item for old, (key, item) in zip(value, items, strict=True))
         return value if same else dict(items)
 
+    def _is_secret(self, name: Any, value: Any) -> bool:
+        """Whether a value is a secret by the name that it lies under; keys may be bytes, and lists, in MessagePack."""
+        if isinstance(name, bytes):
+            name = name.decode("latin-1")
+        elif isinstance(name, tuple):
+            name = "_".join(map(str, name))
+        return isinstance(name, str) and _can_be_secret(value) and self._scanner.secret_name(name)
+
     def _items(self, value: dict[Any, Any], found: Counter[str], depth: int) -> Iterator[tuple[Any, Any]]:
         named = value.get("name", value.get("key"))  # a header as `{"name": "Cookie", "value": …}`
         for key, item in value.items():
-            name = named if key == "value" else key
-            if isinstance(name, str) and _can_be_secret(item) and self._scanner.secret_name(name):
+            if self._is_secret(named if key == "value" else key, item):
                 found[NAME] += 1
                 item = f"{MARK}{NAME}]"
             yield self._value(key, found, depth), self._value(item, found, depth + 1)
@@ -176,10 +201,16 @@ def without_values(part: SpanPart) -> SpanPart:
     )
 
 
+def _are_named(values: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether these are names with their values, as ASGI and httpx have headers: `[[b"cookie", b"…"], …]`."""
+    pairs = (isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str | bytes) for pair in values)
+    return bool(values) and all(pairs)
+
+
 def _can_be_secret(value: Any) -> bool:
     if isinstance(value, str):
         return bool(value) and not value.startswith(MARK)
-    return isinstance(value, (bytes, dict, list, tuple)) and bool(value)
+    return isinstance(value, (bytes, dict, list, tuple, msgspec.msgpack.Ext)) and bool(value)
 
 
 def _if_changed(name: str, before: Any, after: Any) -> dict[str, Any]:
