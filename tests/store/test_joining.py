@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from traceview.protocol.records import Event, SpanPart, Status, TraceInfo
+from traceview.protocol.records import CANDIDATE_EVENT, Event, SpanPart, Status, TraceInfo
 from traceview.store.blocks import NOWHERE, split_entries
 from traceview.store.joining import split, to_slots
 from traceview.store.merging import merge
-from traceview.store.readying import make_ready
+from traceview.store.readying import ReadyPart, make_ready
 
 T, A, B = b"t" * 16, b"a" * 8, b"b" * 8
 START = SpanPart(T, A, None, "step", "tool", 1, status=Status.RUNNING, attributes={"model": "big"}, input="question")
@@ -82,6 +83,32 @@ def test_many_parts_share_few_slots():
 def test_a_part_alone_lies_there_as_it_came():
     ready = make_ready(START)
     assert to_slots({ready.mark: ready}) == [(ready.record, [ready.mark])]
+
+
+def deep(part: SpanPart, levels: int) -> ReadyPart:
+    """A part as a program may send it, with an input that is nested so deeply."""
+    fields = msgspec.msgpack.encode(msgspec.structs.astuple(part)[:10])
+    record = b"\x9b" + fields[1:] + b"\x91" * levels + b"\xc0"
+    return make_ready(part, memoryview(record))
+
+
+def test_a_part_nested_almost_too_deeply_hides_none_beside_it(store):
+    """Eight levels less than the limit: so many calls a receiver is in at least when it decodes."""
+    nested = deep(END, sys.getrecursionlimit() - 8)
+    store.apply(START, OUTPUT, nested)
+    payload = store.reader().payload(T, A)
+    assert (payload.output, payload.attributes, len(payload.events)) == ("answer", {"model": "big"}, 1)
+    assert type(payload.input) is list
+    assert places(store) != []
+
+
+def test_a_second_end_and_a_judgement_beside_such_a_part_are_stored(store):
+    judged = SpanPart(T, A, events=(Event(2, CANDIDATE_EVENT),))
+    store.apply(judged, deep(END, sys.getrecursionlimit() + 50_000))
+    store.apply(SpanPart(T, A, end_ns=4, output="later"))
+    row = store.row(START)
+    assert (row.end_ns, row.event_count) == (4, 1)
+    assert store.writer._connection.execute("SELECT count(*) FROM dead_letter").fetchone() == (0,)
 
 
 @given(

@@ -33,7 +33,6 @@ from traceview.store.columns import (
     write_rows,
 )
 from traceview.store.cutting import MIN_RECORD
-from traceview.store.encoding import decode
 from traceview.store.joining import split, to_slots
 from traceview.store.lookups import (
     SELECT_DECISIONS,
@@ -69,6 +68,8 @@ _INTERRUPTED_SPANS: Final = (
 # span_part, or each new part would write a longer row.
 _INLINE_BYTES: Final = 16 * ENTRY.size
 _MAX_EVENT_NAME: Final = 500
+# What is damaged, or nested too deeply, keeps nothing from being stored.
+_UNCOMPARABLE: Final = (BlockDamaged, msgspec.DecodeError, RecursionError)
 _JUDGEMENTS: Final = (EVALUATION_EVENT, CANDIDATE_EVENT)
 
 
@@ -212,11 +213,18 @@ class Batch:
             if event.name in _JUDGEMENTS:
                 span.flags |= JUDGED
         if part.end_ns is not None and span.flags & JUDGED:
-            span.detail = self._facts(merge(self._parts_of(trace, span))).detail or span.detail
+            span.detail = self._judged(trace, span) or span.detail
         if facts.trace is not None:
             trace.say(facts.trace)
         if part.trace is not None and part.trace is not facts.trace:
             trace.say(part.trace)
+
+    def _judged(self, trace: TraceState, span: SpanState) -> str | None:
+        """What stands beside the bar of a span that judged."""
+        try:
+            return self._facts(merge(self._parts_of(trace, span))).detail
+        except _UNCOMPARABLE:
+            return None
 
     def _facts(self, part: SpanPart) -> Facts:
         try:
@@ -244,11 +252,11 @@ class Batch:
         """A second report of the end: None if it says nothing new, else the events that were not there before."""
         try:
             parts = [self._common_resource(span), *self._parts_of(trace, span)]
-        except (BlockDamaged, msgspec.DecodeError):
+            before = merge(parts)
+            after = merge([*parts, *split(ready.record)])
+            return None if same_span(before, after) else after.events[len(before.events) :]
+        except _UNCOMPARABLE:
             return ready.part.events
-        before = merge(parts)
-        after = merge([*parts, decode(ready.record)])
-        return None if same_span(before, after) else after.events[len(before.events) :]
 
     def _parts_of(self, trace: TraceState, span: SpanState) -> list[SpanPart]:
         """The parts of a span in order of arrival, this batch's included."""
@@ -258,7 +266,7 @@ class Batch:
         before = sorted(place for place in set(locators) if NOWHERE < place < self._first_locator)
         cache = BlockCache()
         parts = [part for locator in before for part in split(cache.part(self._connection, locator))]
-        return parts + [decode(ready.record) for ready in span.news.values()]
+        return parts + [part for ready in span.news.values() for part in split(ready.record)]
 
     def _common_resource(self, span: SpanState) -> SpanPart:
         sql = "SELECT resource FROM source WHERE source_no = ?"
@@ -393,7 +401,7 @@ class Batch:
         trace.preview = None
         try:
             parts = self._parts_of(trace, span)
-        except (BlockDamaged, msgspec.DecodeError):
+        except _UNCOMPARABLE:
             return
         for part in parts:
             facts = self._facts(msgspec.structs.replace(part, parent_id=None))

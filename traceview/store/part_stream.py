@@ -140,7 +140,7 @@ class PartStream:
             return merge(split(record)) if len(record) <= MAX_PART_BYTES else None
         except driver_error() as error:
             raise explain(error, self._path) from error
-        except (BlockDamaged, msgspec.DecodeError, RecursionError):
+        except (BlockDamaged, msgspec.DecodeError):
             return None
 
     def mark(self, locator: int) -> int:
