@@ -42,7 +42,7 @@ def full(store) -> Any:
         seq=2,
         dropped=4,
     )
-    store.writer.interrupt(b"s")
+    store.writer.interrupt(b"s", at_ns=built.part("answer").start_ns + 10)
     store.apply(*build_trace("other", trace="other").parts)
     return built
 

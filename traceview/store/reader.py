@@ -37,7 +37,7 @@ _STATUSES: Final = tuple(Status)
 _from_json: Final = msgspec.json.decode
 _SUMMARIES: Final = f"SELECT {column_list(SUMMARY_COLUMNS)} FROM trace"  # noqa: S608
 _ROWS: Final = f"SELECT {column_list(ROW_COLUMNS)} FROM span WHERE trace_no = ?"  # noqa: S608
-_PLACES: Final = "SELECT span_id, flags, source_no, locators, status, start_ns FROM span WHERE trace_no = ?"
+_PLACES: Final = "SELECT span_id, flags, source_no, locators, status, start_ns, end_ns FROM span WHERE trace_no = ?"
 _SOME_PLACES: Final = f"{_PLACES.replace(' FROM', ', name, kind FROM')} AND span_id IN "
 _TRACE_IDS: Final = "SELECT trace_no, trace_id FROM trace WHERE trace_no IN "
 _PLACES_AT_ONCE: Final = 500
@@ -192,7 +192,7 @@ class StoreReader:
             places = list(select_in(self._live(), _SOME_PLACES, dict.fromkeys(span_ids), (number,)))
         places = sorted(dict.fromkeys(places), key=lambda place: place[5], reverse=True)
         for place, whole in self._whole_spans(number, places):
-            _, _, _, _, status, start_ns, name, kind = place
+            *_, status, start_ns, _, name, kind = place
             yield msgspec.structs.replace(
                 whole, start_ns=start_ns, status=_STATUSES[status], name=name, kind=KINDS[kind]
             )
@@ -221,10 +221,11 @@ class StoreReader:
         )
         number = self._number(trace_id)
         for place, whole in self._whole_spans(number, self._places(number)):
-            _, flags, source_no, _, status, start_ns = place
+            _, flags, source_no, _, status, start_ns, end_ns = place
             yield msgspec.structs.replace(
                 whole,
                 start_ns=start_ns,
+                end_ns=end_ns,  # that of an interrupted span, when its process died, stands in no part
                 status=_STATUSES[status],
                 attributes={**whole.attributes, CONFLICT_ATTRIBUTE: True} if flags & CONFLICT else whole.attributes,
                 resource={**self._resource(source_no), **whole.resource},
