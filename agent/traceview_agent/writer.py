@@ -20,6 +20,7 @@ from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Missing, Outcome, Stored, Unstored
 from traceview_agent.meters import Meters
 from traceview_agent.sampling import Policy
+from traceview_agent.takeover import latest_ns
 from traceview_agent.upkeep import NO_LIMITS, Upkeep
 
 log = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ class Writer:
     def _apply(self, writer: StoreWriter, loads: list[Load]) -> Settled:
         """Commits loads of one session in one transaction. Raises StoreError."""
         session, upto = loads[0].session, loads[-1].seq
-        gone_ns = None if session is None else self._gone.get(session)
+        gone_ns = None if session is None else self._death_of(session, loads)
         # What was under way when its process died comes late, and the spool has told of all losses.
         lost = [load.dropped if gone_ns is None else 0 for load in loads]
         dropped = sum(lost)
@@ -218,6 +219,15 @@ class Writer:
                 self._meters.add_stored(load.receiver, count, losses)
             self._note_left_out(load)
         return [(load, Stored(upto)) for load in loads]
+
+    def _death_of(self, session: bytes, loads: list[Load]) -> int | None:
+        """When the session's process died, if it did. Whoever tells of a later time lives: what was under way then was
+        in the spool as well, whose latest time counted."""
+        gone_ns = self._gone.get(session)
+        if gone_ns is not None and latest_ns(each.part for load in loads for each in load.parts) > gone_ns:
+            del self._gone[session]
+            return None
+        return gone_ns
 
     def _take_over(self, writer: StoreWriter, load: Load) -> Outcome:
         """Commits what a dead process left; last, the end of its open spans. Raises StoreError."""

@@ -308,10 +308,27 @@ def test_what_comes_late_of_a_dead_program_does_not_raise_it(daemon: Any, progra
     root, *others = build_trace("doomed > (open~, done)").parts
     parts = [msgspec.structs.replace(root, trace=TraceInfo(name="doomed")), *others]
     program.hello()
-    left = wire.Left(program.session, 1, 0, dropped=5, ended_ns=1_000)
+    left = wire.Left(program.session, 1, 0, dropped=5, ended_ns=time.time_ns())
     program.send(wire.encode_header(left))
     program.acknowledged(1)
     program.batch(1, parts, dropped=2)
     program.acknowledged(1)
     assert {row.name: row.status for row in spans_of("doomed")}["open"] is Status.INTERRUPTED
     assert daemon.status.dropped == 5  # what the batch told of is in what the spool told of in all
+
+
+def test_who_tells_of_a_time_after_its_death_lives(daemon: Any, program: Any) -> None:
+    """Where locks don't work, as on some network drives, another machine may take a program for dead."""
+    parts = [
+        msgspec.structs.replace(part, trace=TraceInfo(name="alive")) for part in build_trace("alive~ > open~").parts
+    ]
+    program.hello()
+    program.batch(1, parts[:1])
+    program.acknowledged(1)
+    program.send(wire.encode_header(wire.Left(program.session, 1, 0, ended_ns=parts[0].start_ns)))
+    program.acknowledged(1)
+    assert [row.status for row in spans_of("alive")] == [Status.INTERRUPTED]
+    program.batch(2, parts[1:], dropped=2)
+    program.acknowledged(2)
+    assert [row.status for row in spans_of("alive")] == [Status.RUNNING, Status.RUNNING]
+    assert daemon.status.dropped == 2
