@@ -14,7 +14,7 @@ from traceview.store import StoreReader, StoreWriter
 
 
 def simple_facts(part: SpanPart) -> Facts:
-    """Reads attributes named like the fields of Facts; `preview` is a root's input where that is text."""
+    """Reads attributes named like the fields of Facts; `preview` is how a root's input begins where that is text."""
     said = part.attributes
     named = {
         name: said[name]
@@ -24,7 +24,7 @@ def simple_facts(part: SpanPart) -> Facts:
     named |= {name: said[name] for name in ("cache_read_tokens", "cache_write_tokens") if name in said}
     return Facts(
         kind=None if part.kind else said.get("kind"),
-        preview=part.input if isinstance(part.input, str) and part.parent_id is None else None,
+        preview=part.input[:200] if isinstance(part.input, str) and part.parent_id is None else None,
         trace=TraceInfo(session=said["session"]) if "session" in said else None,
         **named,
     )
