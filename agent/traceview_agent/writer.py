@@ -247,12 +247,15 @@ class Writer:
         if load.ended_ns is not None:
             lost = max(0, load.dropped - writer.dropped_by(load.session))
             writer.apply((), session=load.session, dropped=lost)
-            writer.interrupt(load.session, at_ns=load.ended_ns)
             self._meters.add_stored(load.receiver, 0, lost)
             if load.is_gone:
                 self._gone[load.session] = load.ended_ns
                 if len(self._gone) > _GONE_REMEMBERED:
                     self._gone.popitem(last=False)
+        # What is shipped once more, by one that may not come to the end of it, raises nothing.
+        ended_ns = self._gone.get(load.session) if load.ended_ns is None else load.ended_ns
+        if ended_ns is not None:
+            writer.interrupt(load.session, at_ns=ended_ns)
         self._upkeep.noticed(writer)
         self._meters.add_stored(load.receiver, finished, 0)
         self._note_left_out(load)

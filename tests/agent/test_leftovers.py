@@ -314,6 +314,10 @@ def test_what_comes_late_of_a_dead_program_does_not_raise_it(daemon: Any, progra
     program.batch(1, parts, dropped=2)
     program.acknowledged(1)
     assert {row.name: row.status for row in spans_of("doomed")}["open"] is Status.INTERRUPTED
+    again = wire.Left(program.session, 2, len(parts))
+    program.send(wire.encode_header(again), wire.join_records(map(msgspec.msgpack.encode, parts)))
+    program.acknowledged(2)
+    assert {row.name: row.status for row in spans_of("doomed")}["open"] is Status.INTERRUPTED
     assert daemon.status.dropped == 5  # what the batch told of is in what the spool told of in all
 
 
