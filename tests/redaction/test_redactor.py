@@ -280,6 +280,14 @@ def test_e_mail_addresses_are_taken_out_when_asked() -> None:
     assert Redactor(Rules(emails=True)).text(text) == "write to [redacted:e-mail]"
 
 
+def test_own_patterns_are_found_in_bytes_too() -> None:
+    redactor = Redactor(Rules().with_patterns({"größe": "(?i)größe[0-9]+"}))
+    assert redactor.values({"a": "GRÖẞE GRÖßE12".encode(), "b": b"\xff"}) == {
+        "a": "GRÖẞE [redacted:größe]",
+        "b": b"\xff",
+    }
+
+
 def test_own_patterns_come_first_and_match_anywhere() -> None:
     redactor = Redactor(DEFAULT_RULES.with_patterns({"customer": r"C-[0-9]{6}", "town": "Z[üÜ]rich"}))
     assert redactor.text("see ABC-123456 in Zürich") == "see AB[redacted:customer] in [redacted:town]"

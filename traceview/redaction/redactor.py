@@ -118,7 +118,7 @@ class Redactor:
         if value is None or len(value) in _ID_BYTES:
             return value
         cleaned = self._value(value, found, 0)
-        return value if cleaned is value else cleaned.encode("latin-1")
+        return value if cleaned is value else cleaned.encode()
 
     def _value(self, value: Any, found: Counter[str], depth: int) -> Any:
         if isinstance(value, str):
@@ -128,7 +128,7 @@ class Redactor:
                 return self._deep(value, found)
             return self._dict(value, found, depth) if isinstance(value, dict) else self._list(value, found, depth)
         if isinstance(value, bytes):
-            text = value.decode("latin-1")
+            text = _as_text(value)
             cleaned = self._scanner.cleaned(text, found)
             return value if cleaned is text else cleaned
         if isinstance(value, msgspec.msgpack.Ext):
@@ -174,7 +174,7 @@ class Redactor:
     def _is_secret(self, name: Any, value: Any) -> bool:
         """Whether a value is a secret by the name that it lies under; keys may be bytes, and lists, in MessagePack."""
         if isinstance(name, bytes):
-            name = name.decode("latin-1")
+            name = _as_text(name)
         elif isinstance(name, tuple):
             name = "_".join(map(str, name))
         return isinstance(name, str) and _can_be_secret(value) and self._scanner.secret_name(name)
@@ -199,6 +199,13 @@ def without_values(part: SpanPart) -> SpanPart:
         status=part.status,
         attributes={COUNT_ATTRIBUTE: 1},
     )
+
+
+def _as_text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _are_named(values: list[Any] | tuple[Any, ...]) -> bool:
