@@ -481,3 +481,12 @@ def test_times_before_the_epoch_and_reversed_times_are_kept(store):
     assert (row.start_ns, row.end_ns) == (-5, -9)
     assert (store.trace(T).start_ns, store.trace(T).end_ns) == (-5, -5)
     assert START_NS > 0
+
+
+def test_an_end_told_twice_may_say_something_new_of_the_trace(store):
+    whole = SpanPart(b"t" * 16, b"s" * 8, None, "step", start_ns=1, end_ns=2)
+    store.apply(whole)
+    before = store.reader().head()
+    assert store.apply(msgspec.structs.replace(whole, trace=TraceInfo(user="ada"))) == 0
+    assert (store.trace(whole.trace_id).user, store.reader().head()) == ("ada", before + 1)
+    assert "traceview.conflict" not in store.reader().payload(whole.trace_id, whole.span_id).attributes

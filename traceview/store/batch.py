@@ -195,6 +195,7 @@ class Batch:
             if added is None:
                 self._remember(trace, span, NOWHERE, [mark])
                 span.rewrite = True
+                trace.say_news(part.trace)
                 return
             events = added
             span.flags |= CONFLICT

@@ -126,6 +126,13 @@ class TraceState:
         """Takes over what a part says of the whole trace."""
         self.info = merge_info(self.info, info)
 
+    def say_news(self, info: TraceInfo | None) -> None:
+        """The same of a part that says nothing new of its span: the trace changes only if there is more to it."""
+        known = merge_info(TraceInfo(self.name), self.info)
+        if merge_info(known, info) != known:
+            self.info = merge_info(self.info, info)
+            self.touched = True
+
     def count(self, span: SpanState) -> None:
         """Brings sums, times, models and root up to date with a span that is new or has changed."""
         new, old = span.share(), span.old
