@@ -231,10 +231,16 @@ def test_a_key_is_found_whatever_touches_it(before: str) -> None:
         ("卡号4111111111111111。", "卡号[redacted:credit-card]。"),
         ("3782 822463 10005", "[redacted:credit-card]"),
         ("2223003122003222", "[redacted:credit-card]"),
+        ("é 2026-11-28 4111111111111111", "é 2026-11-28 [redacted:credit-card]"),
+        ("2 4111 1111 1111 1111", "2 [redacted:credit-card]"),
+        ("4111111111111111 5500005555555559 7", "[redacted:credit-card] [redacted:credit-card] 7"),
+        ("2453 4111 1111 1111 1111 6011", "2453 4111 1111 1111 1111 6011"),  # a row of a table
     ],
 )
 def test_card_numbers_are_told_from_what_surrounds_them(text: str, left: str) -> None:
     assert Redactor().text(text) == left
+    long = "ü " * 200_000  # so much is searched by its bytes
+    assert Redactor().text(long + text) == long + left
 
 
 @pytest.mark.parametrize(

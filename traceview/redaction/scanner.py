@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from traceview.redaction.engine import Pattern, PatternError, Scan, compile_pattern, is_linear
 from traceview.redaction.long_text import byte_ranges, character_ranges, cut_out, find_needles
@@ -184,11 +184,31 @@ def _compiled(rule: Rule) -> _Shape:
 
 
 def _spans(shape: _Shape, text: str) -> Iterator[Span]:
+    if shape.rule.check == "card":
+        raw = text.encode() if is_linear() else None  # RE2 would encode it for each search
+        yield from _card_spans(shape, text) if raw is None else character_ranges(raw, text, _card_spans(shape, raw))
+        return
     for match in shape.pattern.finditer(text):
         start, end = match.span(shape.group)
-        end = start + _length(shape.rule.check, text[start : end + 2], end - start)
-        if start < end:
+        if start < end and _passes(shape.rule.check, text[start:end]):
             yield start, end
+
+
+def _card_spans(shape: _Shape, whole: Any) -> Iterator[Span]:
+    """Card numbers in a text or in its bytes; other digits may stand before one: a date, a quantity, another card."""
+    later = _LATER_CARD_IN_BYTES if isinstance(whole, bytes) else _LATER_CARD
+    place = 0
+    while (match := shape.pattern.search(whole, place)) is not None:
+        start, end = match.span(shape.group)
+        after = whole[end : end + _TWO_CHARACTERS]
+        found = whole[start:end] + after
+        length = _card_length(found.decode(errors="ignore") if isinstance(found, bytes) else found, end - start)
+        if length:
+            place = start + length
+            yield start, place
+        else:
+            following = later.search(whole, start + 1, end + _SHORTEST_CARD)
+            place = end if following is None else min(end, following.start())
 
 
 def _cut_out_bytes(raw: bytes, name: str, spans: list[Span], found: Counter[str]) -> bytes:
@@ -200,27 +220,20 @@ def _cut_out_bytes(raw: bytes, name: str, spans: list[Span], found: Counter[str]
 
 
 def _spans_in_bytes(shape: _Shape, raw: bytes) -> Iterator[Span]:
+    if shape.rule.check == "card":
+        yield from _card_spans(shape, raw)
+        return
     for match in shape.pattern.finditer(raw):
         start, end = match.span(shape.group)
-        if shape.rule.check:
-            text = raw[start:end].decode()
-            length = _length(
-                shape.rule.check, text + raw[end : end + _TWO_CHARACTERS].decode(errors="ignore"), len(text)
-            )
-            end = start + len(text[:length].encode())
-        if start < end:
+        if start < end and (not shape.rule.check or _passes(shape.rule.check, raw[start:end].decode())):
             yield start, end
 
 
-def _length(check: str, text: str, length: int) -> int:
-    """How much of what a pattern found passes its rule's check."""
-    if check == "card":
-        return _card_length(text, length)
-    found = text[:length]
-    fails = (check == "digit" and not any(c.isdigit() for c in found)) or (
-        check == "mixed" and (found[1:].islower() or found.isupper())
-    )
-    return 0 if fails else length
+def _passes(check: str, found: str) -> bool:
+    """Whether what a pattern found passes its rule's check."""
+    if check == "digit":
+        return any(c.isdigit() for c in found)
+    return check != "mixed" or not (found[1:].islower() or found.isupper())
 
 
 def _value_after(text: str, start: int, end: int) -> Span | None:
@@ -261,6 +274,12 @@ def _card_length(text: str, most: int) -> int:
     return best
 
 
+_SHORTEST_CARD: Final = 13
+# Where one may begin behind other digits. Of groups of four behind a group of four nobody can tell: tables have them.
+_LATER_CARD: Final = re.compile(
+    r" (?=[2-6][0-9]{12})|(?<![^0-9][0-9]{4})(?<!\A[0-9]{4}) (?=[2-6][0-9]{3}[ \-][0-9]{3})"
+)
+_LATER_CARD_IN_BYTES: Final = re.compile(_LATER_CARD.pattern.encode())
 # Visa; Mastercard; American Express; Diners; Discover, JCB, Maestro and UnionPay.
 _CARD: Final = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[0689]\d{12}|(?:35|5[06-9]|6\d)\d{14}|6\d{15,18}"
