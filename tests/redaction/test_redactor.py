@@ -43,6 +43,7 @@ SECRETS = {
     "pypi-token": "pypi-AgE" + _ABC[:60],
     "slack-token": "xoxb-" + "123456789012-abcdefGHIJ",
     "slack-webhook": "https://hooks.slack.com/services/" + _ABC[:44],
+    "discord-webhook": "https://discord.com/api/webhooks/123456789012345678/" + (_ABC * 2)[:68],
     "stripe-key": "sk_live_" + _ABC[:24],
     "sendgrid-key": "SG." + _ABC[:22] + "." + _ABC[:43],
     "twilio-key": "SK" + _HEX[:32],
@@ -284,6 +285,15 @@ def test_e_mail_addresses_are_taken_out_when_asked() -> None:
     text = "write to ada@example.org"
     assert Redactor().text(text) is text
     assert Redactor(Rules(emails=True)).text(text) == "write to [redacted:e-mail]"
+
+
+@pytest.mark.parametrize("name", ["url-password", "slack-webhook", "discord-webhook"])
+def test_urls_are_known_in_json_that_escapes_slashes_too(name: str) -> None:
+    text = json.dumps({"url": f"{SECRETS[name]}/"}).replace("/", "\\/")
+    cleaned = Redactor().text(text)
+    assert f"[redacted:{name}]" in cleaned
+    assert "hunter2" not in cleaned
+    assert _ABC[:40] not in cleaned
 
 
 def test_own_patterns_are_found_in_bytes_too() -> None:

@@ -81,8 +81,12 @@ _SHAPES: Final = (
     Rule("doppler-token", r"dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9]{40,}", "dp."),
     # Services
     Rule("slack-token", r"xox[abeoprs]-[A-Za-z0-9\-]{10,}", "xox"),
-    Rule("slack-webhook", r"hooks\.slack\.com/services/(?P<secret>[A-Za-z0-9/]{40,})", "hooks.slack.com"),
-    Rule("discord-webhook", rf"discord(?:app)?\.com/api/webhooks/(?P<secret>[0-9]+/{_B64URL}{{60,}})", "/webhooks/"),
+    Rule("slack-webhook", r"hooks\.slack\.com\\?/services\\?/(?P<secret>[A-Za-z0-9/\\]{40,})", "hooks.slack.com"),
+    Rule(
+        "discord-webhook",
+        rf"discord(?:app)?\.com\\?/api\\?/webhooks\\?/(?P<secret>[0-9]+\\?/{_B64URL}{{60,}})",
+        "/webhooks",
+    ),
     Rule("stripe-key", r"(?:sk|rk|whsec)_(?:live_|test_)?[A-Za-z0-9]{24,}", "_", "digit"),
     Rule("sendgrid-key", rf"SG\.{_B64URL}{{22}}\.{_B64URL}{{43}}", "sg."),
     Rule("twilio-key", r"SK[0-9a-f]{32}", "sk"),
@@ -109,7 +113,7 @@ _SHAPES: Final = (
         r"(?P<secret>[^-]*(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?)",
         "private key",
     ),
-    Rule("url-password", r"[a-zA-Z][a-zA-Z0-9+.\-]*://[^\s/:@\"'<>]*:(?P<secret>[^\s/@\"'<>]+)@", "://"),
+    Rule("url-password", r"[a-zA-Z][a-zA-Z0-9+.\-]*:(?:\\?/){2}[^\s/:@\"'<>]*:(?P<secret>[^\s/@\"'<>]+)@", "@"),
     Rule("credit-card", r"[2-6](?:[ \-]?[0-9]){12,22}", "", "card", before=_NO_FRACTION),
 )  # fmt: skip
 
