@@ -111,6 +111,16 @@ def test_a_second_end_and_a_judgement_beside_such_a_part_are_stored(store):
     assert store.writer._connection.execute("SELECT count(*) FROM dead_letter").fetchone() == (0,)
 
 
+def test_the_end_of_a_span_that_judged_is_stored_though_its_block_is_damaged(store):
+    store.apply(START, SpanPart(T, A, events=(Event(2, CANDIDATE_EVENT),)))
+    store.writer._connection.execute("UPDATE payload_block SET data = x'00'")
+    store.writer.close()
+    store.writer = store.open_writer()
+    assert store.apply(END) == 1
+    assert store.row(START).end_ns == 3
+    assert store.writer._connection.execute("SELECT count(*) FROM dead_letter").fetchone() == (0,)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 5_000), st.booleans()), min_size=1, max_size=30, unique=True),
     st.lists(st.integers(1, 8), min_size=1, max_size=8),
