@@ -9,7 +9,7 @@ import threading
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import traceview as tv
@@ -120,7 +120,6 @@ def test_text_that_says_nothing_is_refused(text: str, problem: str) -> None:
         build_trace(text)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab>(),!~?: \n", max_size=30))
 def test_any_text_is_a_trace_or_refused(text: str) -> None:
     try:

@@ -249,9 +249,7 @@ def test_batches_are_numbered_from_one(daemon: Any, program: Any, seq: int) -> N
 
 
 @pytest.mark.expects_log
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(frames=st.lists(st.binary(max_size=200), min_size=1, max_size=6))
 def test_garbage_is_counted_and_survived(daemon: Any, program: Any, frames: list[bytes]) -> None:
     before = daemon.status.rejected

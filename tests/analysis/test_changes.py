@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from traceview.analysis.alignment import BlockKind, align, same
@@ -131,13 +131,11 @@ def _apply(value: Any, change: Change | None) -> Any:
     return result
 
 
-@settings(deadline=None)
 @given(_values, _values)
 def test_the_changes_lead_from_one_value_to_the_other(before: Any, after: Any) -> None:
     assert same(_apply(before, changes(before, after)), after) or repr(after).count("nan")
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 4)), st.lists(st.integers(0, 4)))
 def test_an_alignment_covers_both_lists_in_order(before: list[int], after: list[int]) -> None:
     old = new = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from traceview.analysis.moments import MomentKind, Moments, agent_steps, find_moments
@@ -111,7 +111,6 @@ def _runs(draw: st.DrawFn) -> tuple[list[SpanRow], list[EventRow]]:
     return rows, events
 
 
-@settings(deadline=None)
 @given(_runs())
 def test_every_run_has_each_opening_closing_and_event_once_and_in_order_of_time(
     run: tuple[list[SpanRow], list[EventRow]],

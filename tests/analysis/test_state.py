@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from traceview.analysis.moments import find_moments
@@ -109,7 +109,6 @@ def test_reports_the_moments_do_not_know_yet_count_by_time() -> None:
 _reports = st.dictionaries(st.sampled_from("ab"), st.lists(st.integers(0, 3), max_size=5), max_size=2)
 
 
-@settings(deadline=None)
 @given(st.lists(_reports, max_size=8))
 def test_the_history_says_what_folding_says_and_stamps_mirror_values(reports: list[dict[str, Any]]) -> None:
     history = StateHistory(_events(*reports))

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from traceview.protocol.dead_spool import DeadSpool, find_all, find_dead
@@ -260,7 +260,6 @@ def test_a_killed_process_leaves_every_record_it_appended(tmp_path: Path, after:
     dead.remove()
 
 
-@settings(deadline=None)  # it writes files
 @given(st.integers(0, 64 + 59 * 9), st.integers(0, 255), st.integers(0, 64 + 60 * 9))
 def test_whatever_happens_to_a_segment_what_lies_before_it_is_read(place: int, value: int, length: int) -> None:
     import tempfile

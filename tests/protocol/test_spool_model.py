@@ -80,4 +80,4 @@ class SpoolModel(RuleBasedStateMachine):
 
 
 TestSpoolModel = SpoolModel.TestCase
-TestSpoolModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSpoolModel.settings = settings(max_examples=60, stateful_step_count=40)

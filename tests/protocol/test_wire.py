@@ -27,7 +27,7 @@ from traceview.protocol.wire import (
 )
 
 # Machines differ in speed: only what comes out counts.
-patient = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+patient = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 _session = st.binary(min_size=16, max_size=16)
 _count = st.integers(0, 2**62)

@@ -268,7 +268,7 @@ def talks(draw: st.DrawFn) -> Iterator[list[SpanPart]]:
     return parts  # type: ignore[return-value]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(parts=talks(), data=st.data())
 def test_anything_reads_back_in_any_order_after_any_restart(store, parts, data):
     trace_id = b"trace" + next(_numbers).to_bytes(11, "big")
@@ -291,7 +291,7 @@ def test_anything_reads_back_in_any_order_after_any_restart(store, parts, data):
     reader.close()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=_values, other=_values)
 def test_pieces_lie_in_order_within_the_record(value, other):
     record = encode(part(1, input=value, attributes={"a": [value, other] * 20}, events=(Event(1, "e", {"v": other}),)))

@@ -297,7 +297,7 @@ def test_it_goes_on_where_it_was_after_any_end(store: Any, monkeypatch: pytest.M
     assert slices > 149
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_is_kept_is_kept_whole(
     tmp_path_factory: pytest.TempPathFactory, facts: Callable[..., Any], data: st.DataObject

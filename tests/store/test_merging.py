@@ -19,9 +19,7 @@ replace = msgspec.structs.replace
 TRACE = b"t" * 16
 _numbers = itertools.count()
 # One store serves all examples of a test: each has a trace of its own.
-_examples = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+_examples = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def span_id(number: int) -> bytes:

@@ -119,7 +119,7 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=_values)
 def test_no_value_fails_a_batch(store, value):
     clean, record = encode_part(part(input=value, attributes={"v": value}))

@@ -247,7 +247,7 @@ def test_conversations_that_grow_are_forgotten_to_the_last_byte(store: Any) -> N
 
 
 @pytest.mark.parametrize("reopen", [False, True])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_is_kept_is_kept_exactly(
     tmp_path_factory: pytest.TempPathFactory, facts: Callable[..., Any], reopen: bool, data: st.DataObject

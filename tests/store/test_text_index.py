@@ -570,7 +570,7 @@ def test_traces_are_found_step_by_step(rig: Rig) -> None:
 WORDS = ("alpha", "beta", "gamma", "delta")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_index_and_reading_everything_agree(data: st.DataObject, tmp_path_factory: Any, facts: Any) -> None:
     """Parts in any order, indexed at any time: the answer is what looking at every span gives."""
