@@ -167,9 +167,10 @@ def decode_part(record: bytes | memoryview) -> SpanPart:
         return decode_flat(record)
     except TooDeep:
         try:
-            return _checked(_part.decode(_encoder.encode(read_deep(record))))
+            shallow = _encoder.encode(read_deep(record))
         except _UNREADABLE as error:
             raise WireError(f"not a span record: {error}") from error
+        return decode_flat(shallow)
 
 
 def decode_flat(record: bytes | memoryview) -> SpanPart:
@@ -180,10 +181,6 @@ def decode_flat(record: bytes | memoryview) -> SpanPart:
         raise TooDeep(f"not a span record: {error}") from error
     except ValueError as error:
         raise WireError(f"not a span record: {error}") from error
-    return _checked(part)
-
-
-def _checked(part: SpanPart) -> SpanPart:
     if len(part.trace_id) != 16 or len(part.span_id) != 8:
         raise WireError("a trace id has 16 bytes and a span id has 8")
     return part

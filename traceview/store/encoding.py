@@ -29,6 +29,9 @@ def _represent(value: Any) -> str:
 
 encode: Final = msgspec.msgpack.Encoder(enc_hook=_represent).encode
 decode: Final = msgspec.msgpack.Decoder(SpanPart).decode
+# 8 bytes by which the same part of a span is known again. XXH3: who makes two parts with one digest on purpose loses one
+# of his own. It takes a fifteenth of BLAKE2's time.
+digest: Final = xxhash.xxh3_64_digest
 to_json: Final = msgspec.json.Encoder(enc_hook=_represent).encode
 
 
@@ -43,14 +46,6 @@ def encode_part(part: SpanPart) -> tuple[SpanPart, bytes]:
     except (UnicodeEncodeError, OverflowError, RecursionError, TypeError, ValueError):
         part = clean_part(part)
         return part, encode(part)
-
-
-def digest(record: bytes | memoryview) -> bytes:
-    """8 bytes by which the same part of a span is known again.
-
-    XXH3: who makes two parts with one digest on purpose loses one of his own. It takes a fifteenth of BLAKE2's time.
-    """
-    return xxhash.xxh3_64_digest(record)
 
 
 def clean_part(part: SpanPart) -> SpanPart:
