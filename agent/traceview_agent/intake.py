@@ -41,7 +41,7 @@ class Unstored:
 Outcome = Stored | Missing | Unstored
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Load:
     """What one message or request brought. `size` is its bytes as they came; `done` is called on the event loop.
 
@@ -49,7 +49,8 @@ class Load:
     our SDK's batches and of its Hello. A session's load without `seq` was taken from the spool its process left;
     `ended_ns` is when that process died, once all of it is in, and `dropped` then what it lost in all; `is_gone` where
     that is sure: what comes late of it does not mean that it lives. `left_out` traces the program's own sampling has
-    left out since its start. The traces in `keep` are not to be sampled out.
+    left out since its start. The traces in `keep` are not to be sampled out. Instead of `parts` there may be a way to
+    `decode` them, which never raises; so many as their program says they `count`.
     """
 
     parts: Sequence[ReadyPart]
@@ -65,11 +66,19 @@ class Load:
     is_gone: bool = False
     left_out: int = 0
     keep: frozenset[bytes] = frozenset()
+    decode: Callable[[], Sequence[ReadyPart]] | None = None
+    count: int = 0
 
     @property
     def weight(self) -> int:
         """What the load counts against the bound of spans: an empty one counts too."""
-        return max(1, len(self.parts))
+        return max(1, self.count or len(self.parts))
+
+    def read(self) -> Sequence[ReadyPart]:
+        """Its parts, decoded if they are not yet. Not for two threads at once."""
+        if self.decode is not None:
+            self.parts, self.decode = self.decode(), None
+        return self.parts
 
 
 @dataclass(frozen=True, slots=True)

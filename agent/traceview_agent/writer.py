@@ -110,6 +110,8 @@ class Writer:
         for group in _by_session(loads):
             settled = self._settle(store, list(group))  # it takes its list apart
             self._intake.settle(group)
+            for load in group:
+                load.parts = ()  # freed here, where they were made
             self._deliver(settled)
         return bool(loads)
 
@@ -189,12 +191,14 @@ class Writer:
 
     def _apply(self, writer: StoreWriter, loads: list[Load]) -> Settled:
         """Commits loads of one session in one transaction. Raises StoreError."""
+        # Decoded here, in one go with storing: on another thread the two would only take turns, and fetch what the
+        # other has made from its processor's caches.
+        parts = list(chain.from_iterable(load.read() for load in loads))
         session, upto = loads[0].session, loads[-1].seq
         gone_ns = None if session is None else self._death_of(session, loads)
         # What was under way when its process died comes late, and the spool has told of all losses.
         lost = [load.dropped if gone_ns is None else 0 for load in loads]
         dropped = sum(lost)
-        parts = list(chain.from_iterable(load.parts for load in loads))
         resource = loads[-1].resource or None
         try:
             finished = [_finished(load) for load in loads]

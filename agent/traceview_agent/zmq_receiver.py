@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
@@ -17,6 +17,7 @@ import zmq.asyncio
 from traceview.protocol import wire
 from traceview.protocol.control import Receiver
 from traceview.protocol.places import is_far
+from traceview.redaction import Alarms
 from traceview.store import ReadyPart, digest, make_ready
 from traceview_agent.connection_gate import ConnectionGate
 from traceview_agent.dead_letters import DeadLetters
@@ -46,6 +47,25 @@ _LONG_BYTES: Final = 1024 * 1024
 _MOST_BEHIND: Final = 64
 _SOURCE: Final = "ZeroMQ"
 _FULL: Final = "the daemon's queue is full"
+
+
+class _Reading:
+    """How a body was decoded: `good` records of it, and what is wrong with each other one."""
+
+    def __init__(self, decode: Callable[[], tuple[list[ReadyPart], list[str]]]) -> None:
+        self._decode = decode
+        self.good = 0
+        self.faults: list[str] = []
+
+    def parts(self) -> list[ReadyPart]:
+        """Decodes it, once, on any thread; never raises."""
+        try:
+            parts, self.faults = self._decode()
+        except Exception as error:  # a fault of ours; the writer must not stand still for it
+            log.exception("a batch can't be read; the daemon goes on without it")
+            parts, self.faults = [], [repr(error)]
+        self.good = len(parts)
+        return parts
 
 
 class ZmqReceiver:
@@ -238,27 +258,28 @@ class ZmqReceiver:
             return True
         if not self._intake.has_room(max(1, batch.count), len(body)):
             return False  # before decoding, which costs more than refusing
-        if len(body) <= _LONG_BYTES:
-            size = len(body)
-            return self._offer(session, batch, size, *self._decode(body))
+        alarms = self._redaction.alarms(body)
+        reading = _Reading(partial(self._decode, body, alarms))
+        if isinstance(batch, wire.Batch) and len(body) <= _LONG_BYTES:
+            alarms.look()
+            return self._offer(session, batch, len(body), reading)
         session.decoding = True
         session.pending.add(batch.seq)
-        task = asyncio.create_task(self._queue_long(session, batch, body))
+        task = asyncio.create_task(self._queue_long(session, batch, len(body), reading))
         self._long.add(task)
         task.add_done_callback(self._long.discard)
         return True
 
-    async def _queue_long(self, session: Session, batch: wire.Batch | wire.Left, body: memoryview) -> None:
+    async def _queue_long(self, session: Session, batch: wire.Batch | wire.Left, size: int, reading: _Reading) -> None:
         """Decodes on a thread, since 100 MB take a second, or several; then takes what waited behind it."""
-        size = len(body)
         try:
             async with self._one_at_a_time:
-                decoded = await asyncio.to_thread(self._decode, body)
+                parts = await asyncio.to_thread(reading.parts)
         finally:
             session.decoding = False
             session.pending.discard(batch.seq)
         behind, session.behind = session.behind, []
-        if self._offer(session, batch, size, *decoded):
+        if self._offer(session, batch, size, reading, parts):
             for later, its_body in behind:
                 self._batch(session, later, its_body)
         else:  # those behind it will come again as well
@@ -269,14 +290,13 @@ class ZmqReceiver:
         session: Session,
         batch: wire.Batch | wire.Left,
         size: int,
-        parts: list[ReadyPart],
-        faults: list[str],
+        reading: _Reading,
+        parts: Sequence[ReadyPart] | None = None,
     ) -> bool:
-        refusal = faults[0] if faults and not parts else None
         load = Load(
-            parts=parts,
+            parts=parts or (),
             size=size,
-            done=partial(self._done, session, batch.seq, refusal),
+            done=partial(self._done, session, batch, reading),
             source=_SOURCE,
             session=batch.session,
             seq=batch.seq,
@@ -284,14 +304,14 @@ class ZmqReceiver:
             left_out=batch.left_out,
             resource=session.resource,
             receiver=self._name,
+            decode=reading.parts if parts is None else None,
+            count=batch.count,
         )
         if isinstance(batch, wire.Left):
             load = self._as_left(session, batch, load)
         if not self._intake.offer(load):
             return False
         session.pending.add(batch.seq)
-        if faults:
-            self._meters.add_rejected(self._name, "undecodable", max(len(faults), batch.count - len(parts)))
         return True
 
     def _as_left(self, session: Session, left: wire.Left, load: Load) -> Load:
@@ -305,7 +325,7 @@ class ZmqReceiver:
         self._meters.add_refused(self._name, why)
         self._send(session.identity, wire.Busy(session.committed, retry_ms, words))
 
-    def _decode(self, body: memoryview) -> tuple[list[ReadyPart], list[str]]:
+    def _decode(self, body: memoryview, alarms: Alarms) -> tuple[list[ReadyPart], list[str]]:
         """The good records, without secrets and ready for the writer, and what is wrong with each bad one, which goes
         to the dead letters.
 
@@ -313,19 +333,18 @@ class ZmqReceiver:
         """
         faults: list[str] = []
         long = len(body) >= _LONG_BYTES
-        parts, suspects = self._read_records(body, faults)
+        parts, suspects = self._read_records(body, alarms, faults)
         body.release()
         for place in suspects:
             suspect = parts[place]
             parts[place] = self._redaction.cleaned(suspect.part, suspect.mark, long=long)
         return parts, faults
 
-    def _read_records(self, body: memoryview, faults: list[str]) -> tuple[list[ReadyPart], list[int]]:
+    def _read_records(self, body: memoryview, alarms: Alarms, faults: list[str]) -> tuple[list[ReadyPart], list[int]]:
         """The good records, to be stored as they lie in the body; of those that may hold a secret or are nested too
         deeply, which are listed by their places, only part and digest."""
         parts: list[ReadyPart] = []
         suspects: list[int] = []
-        alarms = self._redaction.alarms(body)
         end = 0
         try:
             for record in wire.split_records(body):
@@ -357,13 +376,16 @@ class ZmqReceiver:
         if len(faults) == _MOST_FAULTS:
             raise wire.WireError("too many bad records: the rest of the batch is not read")
 
-    def _done(self, session: Session, seq: int, refusal: str | None, outcome: Outcome) -> None:
-        session.pending.discard(seq)
+    def _done(self, session: Session, batch: wire.Batch | wire.Left, reading: _Reading, outcome: Outcome) -> None:
+        session.pending.discard(batch.seq)
         match outcome:
             case Stored(upto=upto):
-                session.committed = max(session.committed, upto or seq)
-                if refusal is not None:
-                    self._send(session.identity, wire.Reject(seq, refusal))
+                session.committed = max(session.committed, upto or batch.seq)
+                if faults := reading.faults:
+                    missing = max(len(faults), batch.count - reading.good)
+                    self._meters.add_rejected(self._name, "undecodable", missing)
+                    if not reading.good:
+                        self._send(session.identity, wire.Reject(batch.seq, faults[0]))
                 if not self._acks:
                     # One acknowledgement for all that was committed in one go.
                     asyncio.get_running_loop().call_soon(self._flush)

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from traceview.protocol import wire
 from traceview.protocol.places import find_places
 from traceview.protocol.records import SpanPart
+from traceview.redaction import Alarms
 from traceview.store import StoreReader
 from traceview.testing import build_trace
-from traceview_agent import zmq_receiver
+from traceview_agent import redaction, zmq_receiver
 from traceview_agent.endpoints import refusal_of
 from traceview_agent.intake import Intake
 from traceview_agent.zmq_receiver import ZmqReceiver
@@ -90,11 +91,11 @@ def test_a_long_batch_is_read_while_others_are_answered(
     reading, read_on = threading.Event(), threading.Event()
     decode = ZmqReceiver._decode
 
-    def slowly(self: ZmqReceiver, body: memoryview) -> Any:
+    def slowly(self: ZmqReceiver, body: memoryview, alarms: Alarms) -> Any:
         if len(body) > 1_000_000:
             reading.set()
             assert read_on.wait(10)
-        return decode(self, body)
+        return decode(self, body, alarms)
 
     monkeypatch.setattr(ZmqReceiver, "_decode", slowly)
     slow, quick = start_program(), start_program(session=b"q" * 16)
@@ -392,6 +393,23 @@ def test_a_long_part_of_any_kind_is_stored_as_it_was(daemon: Any, program: Any) 
     reader.close()
     assert payload is not None
     assert (payload.input, payload.output) == (parts[0].input, text)
+
+
+def test_a_batch_that_we_fail_at_is_refused_and_the_next_one_stored(
+    daemon: Any, program: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = msgspec.structs.replace(TRACE.part("search"), input="Basic organizational things")
+    with monkeypatch.context() as failing:
+        failing.setattr(redaction.Redaction, "cleaned", lambda self, *_, **__: 1 / 0)
+        program.batch(1, [TRACE.part("plan"), secret])
+        assert program.hear() == wire.Reject(1, "ZeroDivisionError('division by zero')")
+        program.acknowledged(1)
+    program.batch(2, [TRACE.part("answer")])
+    program.acknowledged(2)
+    assert daemon.stored() == ["answer"]
+    assert daemon.status.rejected == 2
+    assert "can't be read" in caplog.text
+    caplog.clear()
 
 
 def test_a_record_that_we_fail_at_is_set_aside_and_the_others_are_stored(

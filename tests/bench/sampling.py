@@ -56,7 +56,7 @@ def ingest(path: Path, parts: Sequence[SpanPart], policy: Policy | None) -> tupl
 
     def deliver(outcomes: Settled) -> None:
         nonlocal settled
-        settled += sum(len(load.parts) for load, _ in outcomes)
+        settled += sum(load.weight for load, _ in outcomes)
         if settled == len(parts):
             done.set()
 
@@ -66,7 +66,13 @@ def ingest(path: Path, parts: Sequence[SpanPart], policy: Policy | None) -> tupl
     begun = time.perf_counter()
     for seq, batch in enumerate(batches(parts), 1):
         load = Load(
-            [make_ready(part) for part in batch], BATCH, lambda outcome: None, "bench", session=b"b" * 16, seq=seq
+            [make_ready(part) for part in batch],
+            BATCH,
+            lambda outcome: None,
+            "bench",
+            session=b"b" * 16,
+            seq=seq,
+            count=len(batch),
         )
         assert intake.put(load, lambda: False)
     assert done.wait(600)

@@ -56,6 +56,10 @@ class Alarms:
         self._next = [-1] * len(scans)
         self._quiet = 0
 
+    def look(self) -> None:
+        """Finds the first one. Most bodies have none, and other threads run meanwhile."""
+        self.within(0, 1)
+
     def within(self, start: int, end: int) -> bool:
         """Whether the record at start:end may hold one."""
         if end > self._quiet:

@@ -29,8 +29,8 @@ def _represent(value: Any) -> str:
 
 encode: Final = msgspec.msgpack.Encoder(enc_hook=_represent).encode
 decode: Final = msgspec.msgpack.Decoder(SpanPart).decode
-# 8 bytes by which the same part of a span is known again. XXH3: who makes two parts with one digest on purpose loses one
-# of his own. It takes a fifteenth of BLAKE2's time.
+# 8 bytes by which the same part of a span is known again. XXH3 takes a fifteenth of BLAKE2's time; who makes two parts
+# with one digest on purpose loses one of his own.
 digest: Final = xxhash.xxh3_64_digest
 to_json: Final = msgspec.json.Encoder(enc_hook=_represent).encode
 
