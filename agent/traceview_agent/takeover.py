@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -114,6 +115,8 @@ class Takeover:
         except BaseException:
             dead.release()
             raise
+        if dead.is_mere_note():
+            log.info("the spool %s never held a record: %s", dead.folder.name, sorted(os.listdir(dead.folder)))
         dead.remove()
         if taken:
             log.info("took over %d records of a program that is gone (session %s)", taken, dead.folder.name)
