@@ -112,11 +112,11 @@ class Takeover:
                 self._send(Load(parts, size, _ignore, _name(dead), session, resource=resource, receiver="spool"))
             # Its own times come first: the machine's clock may have been set back since.
             self._send(_last_load(dead, max(last_ns, min(seen_ns, time.time_ns()))))
+            if dead.is_mere_note():
+                log.info("the spool %s never held a record: %s", dead.folder.name, sorted(os.listdir(dead.folder)))
         except BaseException:
             dead.release()
             raise
-        if dead.is_mere_note():
-            log.info("the spool %s never held a record: %s", dead.folder.name, sorted(os.listdir(dead.folder)))
         dead.remove()
         if taken:
             log.info("took over %d records of a program that is gone (session %s)", taken, dead.folder.name)
