@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from traceview.protocol.dead_spool import DeadSpool, find_dead
 from traceview.protocol.records import SpanPart
-from traceview.protocol.wire import Hello, WireError, decode_upstream, split_records
+from traceview.protocol.wire import WireError, split_records
 from traceview.store import ReadyPart
 from traceview_agent.dead_letters import DeadLetters
 from traceview_agent.intake import Intake, Load, Outcome, Stored
@@ -105,7 +105,7 @@ class Takeover:
         try:
             for fault, shown in dead.damage():
                 self._letters.keep(_name(dead), fault, shown)
-            resource = self._redaction.resource(_resource(dead))
+            resource = self._redaction.resource(dead.resource())
             for parts, size in self._chunks(dead):
                 last_ns = max(last_ns, latest_ns(each.part for each in parts))
                 taken += len(parts)
@@ -176,14 +176,6 @@ class _Stopped(Exception):
 
 def _ignore(outcome: Outcome) -> None:
     """The outcome is waited for by who sends."""
-
-
-def _resource(dead: DeadSpool) -> dict[str, Any]:
-    with contextlib.suppress(WireError):
-        hello = decode_upstream(dead.hello())
-        if isinstance(hello, Hello):
-            return hello.resource
-    return {}
 
 
 def _last_load(dead: DeadSpool, ended_ns: int) -> Load:

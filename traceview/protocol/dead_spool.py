@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from traceview.protocol.spool import ACKED, HEADER, MAGIC, VERSION, WORD, hold_lock, let_go
-from traceview.protocol.wire import MAX_DROPPED
+from traceview.protocol.wire import MAX_DROPPED, Hello, WireError, decode_upstream
 
 _MAKING_SECONDS: Final = 60.0
 _SHOWN_BYTES: Final = 4096
@@ -62,6 +62,14 @@ class DeadSpool:
             return (self.folder / "hello").read_bytes()
         except FileNotFoundError:
             return b""
+
+    def resource(self) -> dict[str, Any]:
+        """What its program said of itself in Hello; empty where it did not come to that."""
+        with contextlib.suppress(WireError):
+            hello = decode_upstream(self.hello())
+            if isinstance(hello, Hello):
+                return hello.resource
+        return {}
 
     def dropped(self) -> int:
         """How many spans the program knew to be lost."""
@@ -155,11 +163,7 @@ def find_dead(root: Path, meant: Callable[[str], bool] = lambda endpoint: True) 
 
     Those whose endpoint is not `meant` are passed over, and not locked even for a moment: they are another's to find.
     """
-    try:
-        folders = sorted(root.iterdir())
-    except OSError:
-        return
-    for folder in folders:
+    for folder in _folders(root):
         try:
             if not meant(_endpoint(folder)):
                 continue
@@ -172,11 +176,7 @@ def find_dead(root: Path, meant: Callable[[str], bool] = lambda endpoint: True) 
 
 def find_all(root: Path) -> Iterator[tuple[DeadSpool, bool]]:
     """All spools under `root`, to look at, each with whether its program still runs; a dead one is locked meanwhile."""
-    try:
-        folders = sorted(root.iterdir())
-    except OSError:
-        return
-    for folder in folders:
+    for folder in _folders(root):
         try:
             lock = hold_lock(folder / "lock", create=False)
         except (FileNotFoundError, NotADirectoryError):
@@ -189,6 +189,13 @@ def find_all(root: Path) -> Iterator[tuple[DeadSpool, bool]]:
             yield dead, False
         finally:
             dead.release()
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return sorted(root.iterdir())
+    except OSError:
+        return []
 
 
 def _is_old(folder: Path) -> bool:

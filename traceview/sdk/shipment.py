@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from typing import Any, Final
+from typing import Final
 
 from traceview.protocol.dead_spool import DeadCut, DeadSpool
 from traceview.protocol.wire import (
@@ -14,8 +13,6 @@ from traceview.protocol.wire import (
     Downstream,
     Hello,
     Left,
-    WireError,
-    decode_upstream,
     encode_header,
 )
 from traceview.sdk.link import Link, Standing
@@ -100,7 +97,7 @@ class Shipment:
             self.stored += len(self._cut.body)
         self.held_up = None
         self._seq += 1
-        resource = _resource(self._dead) if self._seq == 1 else {}
+        resource = self._dead.resource() if self._seq == 1 else {}
         session, self._cut = self._dead.session, next(self._cuts, None)
         if self._cut is None:
             self._is_last = True
@@ -112,11 +109,3 @@ class Shipment:
             self._message = (header, self._cut.body)
         self._is_sent = False
         return False
-
-
-def _resource(dead: DeadSpool) -> dict[str, Any]:
-    with contextlib.suppress(WireError):
-        hello = decode_upstream(dead.hello())
-        if isinstance(hello, Hello):
-            return hello.resource
-    return {}
