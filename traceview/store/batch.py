@@ -20,14 +20,13 @@ from traceview.protocol.records import (
 )
 from traceview.protocol.sampling import SAMPLED_OUT_KEY
 from traceview.store.blocks import ENTRY, NOWHERE, BlockDamaged, BlockPacker, join_entries, split_entries
+from traceview.store.calls import mark_calls
 from traceview.store.columns import (
-    CALL,
     CONFLICT,
     JUDGED,
     SPAN_COLUMNS,
     SPILLED,
     TRACE_COLUMNS,
-    USAGE,
     bindable,
     insert_statement,
     write_rows,
@@ -36,7 +35,6 @@ from traceview.store.cutting import MIN_RECORD
 from traceview.store.joining import split, to_slots
 from traceview.store.lookups import (
     SELECT_DECISIONS,
-    SELECT_LLM_CHILDREN,
     SELECT_SPANS,
     SELECT_TRACES,
     SELECT_TRACES_BY_NO,
@@ -46,7 +44,7 @@ from traceview.store.merging import merge, same_span
 from traceview.store.payloads import BlockCache, find_locators
 from traceview.store.pieces import INSERT_PIECES, Pieces
 from traceview.store.readying import ReadyPart
-from traceview.store.spans import LLM, SpanState
+from traceview.store.spans import SpanState
 from traceview.store.traces import TraceState
 
 _log = logging.getLogger(__name__)
@@ -199,10 +197,7 @@ class Batch:
                 return
             events = added
             span.flags |= CONFLICT
-        try:
-            facts = self._understand(part)
-        except Exception as error:
-            facts, self.understanding_failed = NO_FACTS, error
+        facts = self._facts(part)
         span.absorb(part, facts, self._now_ns)
         span.news[mark] = ready
         for event in events:
@@ -325,7 +320,7 @@ class Batch:
 
     def _settle(self, trace: TraceState, rows: list[tuple[Any, ...]]) -> None:
         """Counts the changed spans of a trace into its sums and collects their rows."""
-        self._mark_calls(trace)
+        mark_calls(self._connection, trace, self._load_spans)
         for span in trace.members.values():
             if span.dirty:
                 if span.news:
@@ -340,40 +335,6 @@ class Batch:
             trace.touched = trace.touched or span.dirty or span.share() != span.old
             trace.count(span)
             rows.append(span.row(trace.trace_no))
-
-    def _mark_calls(self, trace: TraceState) -> None:
-        """Sets CALL and USAGE (see traces.py) on the llm spans for which this batch can have changed them."""
-        concerned = [span for span in trace.members.values() if LLM in (span.kind, span.old_kind)]
-        if not concerned:
-            return
-        if not trace.fresh:
-            parents = {span.parent_id for span in concerned} | {span.old_parent for span in concerned}
-            self._load_spans(trace, {span_id for span_id in parents if span_id is not None})
-            concerned = [span for span in trace.members.values() if LLM in (span.kind, span.old_kind)]
-        with_call, with_usage = self._llm_parents(trace, concerned)
-        for span in concerned:
-            flags = span.flags & ~(CALL | USAGE)
-            if span.kind == LLM:
-                if span.span_id not in with_call:
-                    flags |= CALL
-                if span.has_usage() and span.span_id not in with_usage:
-                    flags |= USAGE
-            if flags != span.flags:
-                span.flags = flags
-                span.rewrite = True
-
-    def _llm_parents(self, trace: TraceState, spans: Sequence[SpanState]) -> tuple[set[Any], set[Any]]:
-        """The spans that have an llm child, and those that have one which reports tokens or cost."""
-        children = [
-            (span.parent_id, span.has_usage()) for span in spans if span.kind == LLM and span.parent_id != span.span_id
-        ]
-        if not trace.fresh:
-            ids = [span.span_id for span in spans]
-            rows = select_in(self._connection, SELECT_LLM_CHILDREN, ids, (trace.trace_no,))
-            children += [
-                (parent, bool(usage)) for parent, child, usage in rows if child not in trace.members and child != parent
-            ]
-        return {parent for parent, _ in children}, {parent for parent, usage in children if usage}
 
     def _recheck(self, trace: TraceState) -> None:
         number = (trace.trace_no,)
